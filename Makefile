@@ -1,0 +1,14 @@
+# make test is all a fresh machine needs; it does its own set-up.
+.PHONY: build test bench lint
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/gpreach ./cmd/gpreach
+
+test:
+	@bash scripts/test.sh
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	@bash scripts/lint.sh

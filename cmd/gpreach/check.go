@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/report"
+)
+
+// runFlags are the flags that check and preflight share.
+type runFlags struct {
+	ask    askFlags
+	fleet  fleetFlags
+	gate   gateFlags
+	output outputFlags
+	log    logFlags
+}
+
+func (r *runFlags) register(c *cobra.Command, operations string) {
+	f := c.Flags()
+	f.SortFlags = false
+	r.ask.register(f, operations)
+	r.fleet.register(f)
+	r.fleet.registerShard(f)
+	r.gate.register(f)
+	r.output.register(f)
+	r.log.register(f)
+}
+
+// A survey asks a fleet once and decides over it.
+type survey struct {
+	prober *probe.Prober
+	plan   probe.Plan
+	fleet  *fleet
+	gate   gate
+	log    *slog.Logger
+	stderr io.Writer
+	quiet  bool
+
+	summary  report.Summary
+	accepted []probe.Target
+}
+
+// survey checks all flags and reads the targets. Nothing is asked yet.
+func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
+	p, asked, err := r.ask.prober()
+	if err != nil {
+		return nil, err
+	}
+	g, err := r.gate.gate()
+	if err != nil {
+		return nil, err
+	}
+	log, err := r.log.logger(c)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.fleet.fleet(c, args)
+	if err != nil {
+		return nil, err
+	}
+	return &survey{
+		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet,
+		plan: probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
+	}, nil
+}
+
+// ask asks every target and passes each report on.
+func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
+	for r := range s.prober.Sweep(ctx, s.fleet.all(), s.plan) {
+		if err := add(r); err != nil {
+			return internal(err)
+		}
+		if r.Excluded {
+			fmt.Fprintf(s.stderr, "gpreach: %s has no address that is not excluded\n", r.Target.Name)
+			continue
+		}
+		s.log.Debug("asked", "target", r.Target.Name, "address", r.Address, "elapsed", r.Elapsed)
+		s.summary.Add(r)
+		if r.Accepted(s.gate.accept...) {
+			s.accepted = append(s.accepted, r.Target)
+		}
+	}
+	return nil
+}
+
+// decide returns the error that carries the exit code.
+func (s *survey) decide(ctx context.Context) error {
+	switch n := s.summary.Hosts; {
+	case ctx.Err() != nil:
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d hosts were begun", n, s.fleet.len())}
+	case n == 0:
+		return usage(errors.New("no target is left to ask"))
+	case s.gate.met(len(s.accepted), n):
+		return nil
+	case s.summary.Blocked() == 0:
+		return &exitError{code: exitUnproven}
+	}
+	return &exitError{code: exitBlocked}
+}
+
+func newCheck() *cobra.Command {
+	var flags runFlags
+	c := &cobra.Command{
+		Use:   "check TARGET...",
+		Short: "Probe now and report",
+		Long: `Probe the targets now and report which operations can reach them, and where and why not.
+
+TARGET is a host name, an address, a range (10.0.0.0/24, 10.0.0.1-50), @file or - for standard input.
+Exit: 0 enough hosts ready (--min-ready, --accept), 1 not, 3 not but nothing is blocked, 2 usage, 130 interrupted.`,
+		Example: `  gpreach check ws-001 10.0.0.0/24 --exclude 10.0.0.1
+  gpreach check --for refresh --file hosts.csv -o ndjson --output-file fleet.ndjson
+  gpreach check --file hosts.txt --accept unproven --min-ready 98%`,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := flags.survey(c, args)
+			if err != nil {
+				return usage(err)
+			}
+			out, err := flags.output.open(c.OutOrStdout())
+			if err != nil {
+				return usage(err)
+			}
+			if err := s.ask(c.Context(), out.Add); err != nil {
+				out.discard()
+				return err
+			}
+			if err := out.keep(); err != nil {
+				return internal(err)
+			}
+			if !s.quiet && isTerminal(s.stderr) && (flags.output.format != "table" || flags.output.file != "") {
+				fmt.Fprint(s.stderr, s.summary.String())
+			}
+			return s.decide(c.Context())
+		},
+	}
+	flags.register(c, "all")
+	return c
+}

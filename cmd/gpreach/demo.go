@@ -1,0 +1,70 @@
+package main
+
+import (
+	"iter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gpreach/gpreach/internal/winhost"
+	"github.com/gpreach/gpreach/probe"
+)
+
+func newDemo() *cobra.Command {
+	var output outputFlags
+	var operations string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "The same, against a simulated fleet: no Windows, no root, no network",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			asked, err := probe.ParseOperations(operations)
+			if err != nil {
+				return usage(err)
+			}
+			out, err := output.open(c.OutOrStdout())
+			if err != nil {
+				return usage(err)
+			}
+			network, situations := winhost.Fleet()
+			p := &probe.Prober{
+				Dial: network.Dial, Lookup: network.Lookup, Vantage: "gpmc01",
+				Timeout: 2 * time.Second, Deadline: 15 * time.Second,
+				SMBPort: 445, MapperPort: 135, LivenessPorts: []uint16{7680, 5040, 3389, 5985},
+			}
+			plan := probe.Plan{Asked: asked, Concurrency: len(situations)}
+			for r := range p.Sweep(c.Context(), simulated(situations), plan) {
+				if err := out.Add(r); err != nil {
+					return internal(err)
+				}
+			}
+			if err := out.keep(); err != nil {
+				return internal(err)
+			}
+			if c.Context().Err() != nil {
+				return &exitError{code: exitInterrupted}
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&operations, "for", "all", "what must work: rsop, refresh or all")
+	output.registerShow(f)
+	return c
+}
+
+// simulated returns the situations' targets. The directory names those for
+// which it knows what the host calls itself.
+func simulated(situations []winhost.Situation) iter.Seq[probe.Target] {
+	return func(yield func(probe.Target) bool) {
+		for i, s := range situations {
+			t := probe.Target{Name: s.Host, Source: probe.FromArgument, Index: i}
+			if s.DNSHostName != "" {
+				t.Source, t.DNSHostName = probe.FromDirectory, s.DNSHostName
+			}
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}

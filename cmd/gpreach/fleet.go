@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/targets"
+)
+
+// fleetFlags say whom to ask.
+type fleetFlags struct {
+	files, exclude []string
+	shard          string
+	yes            bool
+}
+
+func (t *fleetFlags) register(f *pflag.FlagSet) {
+	f.StringArrayVar(&t.files, "file", nil, "read targets from a file, one a line or CSV; the same as @FILE, which PowerShell takes for itself")
+	f.StringArrayVar(&t.exclude, "exclude", nil, "a target, address or range that is never asked")
+	f.BoolVar(&t.yes, "yes", false, "ask more than 65,536 addresses")
+}
+
+func (t *fleetFlags) registerShard(f *pflag.FlagSet) {
+	f.StringVar(&t.shard, "shard", "", "ask the i-th of n parts of the targets: i/n")
+}
+
+// A fleet is the targets of a run.
+type fleet struct {
+	list  *targets.List
+	shard shard
+}
+
+// fleet reads the targets. Standard input is read when "-" is among them.
+func (t *fleetFlags) fleet(c *cobra.Command, args []string) (*fleet, error) {
+	s, err := parseShard(t.shard)
+	if err != nil {
+		return nil, err
+	}
+	list, err := targets.Parse(args, targets.Options{Files: t.files, Exclude: t.exclude, Stdin: c.InOrStdin(), Yes: t.yes})
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{list, s}
+	for _, w := range list.Warnings() {
+		fmt.Fprintf(c.ErrOrStderr(), "gpreach: %s\n", w)
+	}
+	if f.len() == 0 {
+		return nil, errors.New("no target: name hosts, addresses or ranges, or a list with --file")
+	}
+	return f, nil
+}
+
+func (f *fleet) len() int { return (f.list.Len() - f.shard.i + f.shard.n - 1) / f.shard.n }
+
+// all returns the shard's targets, their places counted anew.
+func (f *fleet) all() iter.Seq[probe.Target] {
+	return func(yield func(probe.Target) bool) {
+		for t := range f.list.All() {
+			if t.Index%f.shard.n != f.shard.i {
+				continue
+			}
+			t.Index /= f.shard.n
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// connected returns p joined to this machine's network and name.
+func (f *fleet) connected(p *probe.Prober) *probe.Prober {
+	p.Dial = (&net.Dialer{}).DialContext
+	p.Lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	}
+	p.Excluded = f.list.Excluded
+	p.Vantage, _ = os.Hostname()
+	return p
+}

@@ -1,0 +1,89 @@
+// Command gpreach tells a Windows administrator whether Group Policy Results
+// and a remote gpupdate can reach each of a fleet's hosts, and where and why not.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes. They are an interface.
+const (
+	exitOK          = 0
+	exitBlocked     = 1 // --min-ready is not met, and something is unreachable, denied or silent
+	exitUsage       = 2
+	exitUnproven    = 3 // --min-ready is not met, and nothing is blocked
+	exitInternal    = 5
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the program without its process: it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "gpreach: internal error: %v\n%s", r, debug.Stack())
+			code = exitInternal
+		}
+	}()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case !errors.As(err, &exit):
+		exit = usage(err)
+	}
+	if exit.err != nil {
+		fmt.Fprintf(stderr, "gpreach: %v\n", exit.err)
+	}
+	return exit.code
+}
+
+// An exitError ends the program with a code, and a message unless err is nil.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) *exitError    { return &exitError{exitUsage, err} }
+func internal(err error) *exitError { return &exitError{exitInternal, err} }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gpreach",
+		Short: "Can Group Policy Results and remote gpupdate reach your hosts, and if not, where does it stop?",
+		Example: `  gpreach demo                                  a simulated fleet, to see what it looks like
+  gpreach check ws-001 ws-002                   probe two hosts
+  gpreach check --file hosts.txt -o ndjson      probe a list, for a program
+  gpreach preflight --file hosts.txt --accept unproven`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(newCheck(), newPreflight(), newServe(), newDemo(), newVersion())
+	return root
+}

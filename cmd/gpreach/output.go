@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/gpreach/gpreach/report"
+)
+
+// outputFlags say how results are shown.
+type outputFlags struct {
+	format, file   string
+	limit          int
+	noColor, quiet bool
+}
+
+func (o *outputFlags) register(f *pflag.FlagSet) {
+	o.registerShow(f)
+	f.StringVar(&o.file, "output-file", "", "write the results there instead of to standard output")
+	f.BoolVar(&o.quiet, "quiet", false, "say nothing on standard error but errors")
+}
+
+func (o *outputFlags) registerShow(f *pflag.FlagSet) {
+	f.StringVarP(&o.format, "output", "o", "table", "table, ndjson or json")
+	f.IntVar(&o.limit, "limit", 50, "hosts that a table lists; 0 for all")
+	f.BoolVar(&o.noColor, "no-color", false, "no colours (also: NO_COLOR)")
+}
+
+// An output is where results go. Close must be called with whether they are
+// complete enough to keep.
+type output struct {
+	report.Writer
+	file *os.File // to be renamed to path; nil for standard output
+	path string
+}
+
+// open checks the flags and opens the output. Nothing is written yet.
+func (o *outputFlags) open(stdout io.Writer) (*output, error) {
+	if o.limit < 0 {
+		return nil, fmt.Errorf("--limit: %d is too few; 0 lists all", o.limit)
+	}
+	out, w := &output{path: o.file}, stdout
+	if o.format != "table" && o.format != "ndjson" && o.format != "json" {
+		return nil, fmt.Errorf("--output: %q is not an output: want table, ndjson or json", o.format)
+	}
+	if o.file != "" {
+		f, err := os.CreateTemp(filepath.Dir(o.file), "."+filepath.Base(o.file)+"-*") // mode 0600
+		if err != nil {
+			return nil, fmt.Errorf("--output-file: %w", err)
+		}
+		out.file, w = f, f
+	}
+	switch o.format {
+	case "ndjson":
+		out.Writer = report.NDJSON(w)
+	case "json":
+		out.Writer = report.JSON(w)
+	default:
+		out.Writer = report.Table(w, report.TableOptions{Limit: o.limit, Color: o.color(w)})
+	}
+	return out, nil
+}
+
+// color reports whether w is a terminal whose user wants colours.
+func (o *outputFlags) color(w io.Writer) bool {
+	return !o.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w) && enableColor(w)
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// keep finishes the results and puts a file in its place, whole.
+func (o *output) keep() error {
+	if err := o.Close(); err != nil {
+		o.discard()
+		return err
+	}
+	if o.file == nil {
+		return nil
+	}
+	if err := o.file.Close(); err != nil {
+		os.Remove(o.file.Name())
+		return err
+	}
+	return os.Rename(o.file.Name(), o.path)
+}
+
+// discard leaves no file behind.
+func (o *output) discard() {
+	if o != nil && o.file != nil {
+		o.file.Close()
+		os.Remove(o.file.Name())
+	}
+}

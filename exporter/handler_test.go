@@ -1,0 +1,234 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gpreach/gpreach/probe"
+)
+
+func TestProbe(t *testing.T) {
+	for _, tt := range []struct {
+		golden string
+		report *probe.Report
+	}{
+		{"probe_ready.prom", readyReport("ws-001")},
+		{"probe_mixed.prom", mixedReport("ws-001")},
+	} {
+		t.Run(tt.golden, func(t *testing.T) {
+			e, _, log := newExporter(func(string) *probe.Report { return tt.report }, "ws-001")
+			body := get(t, e, "/probe?target=ws-001")
+			golden(t, tt.golden, body)
+			lint(t, body)
+			if log.Len() > 0 {
+				t.Errorf("a probe was logged: %s", log)
+			}
+		})
+	}
+}
+
+func TestProbeSuccess(t *testing.T) {
+	for status, want := range map[probe.Status]string{
+		probe.StatusReady: "1", probe.StatusUnproven: "1",
+		probe.StatusUnreachable: "0", probe.StatusDenied: "0", probe.StatusSilent: "0",
+	} {
+		report := readyReport("ws-001")
+		report.Operations[1].Status = status
+		e, _, _ := newExporter(func(string) *probe.Report { return report }, "ws-001")
+		if body := get(t, e, "/probe?target=ws-001"); !strings.Contains(body, "\nprobe_success "+want+"\n") {
+			t.Errorf("ready and %s: want probe_success %s:\n%s", status, want, body)
+		}
+	}
+}
+
+// What is probed is the target that Find means, for the operations asked for.
+func TestProbeAsks(t *testing.T) {
+	for query, want := range map[string][]probe.Operation{
+		"target=ws-001":              {probe.RSoP, probe.Refresh},
+		"target=ws-001&for=all":      {probe.RSoP, probe.Refresh},
+		"target=ws-001&for=rsop":     {probe.RSoP},
+		"for=refresh&target=WS-001.": {probe.Refresh},
+	} {
+		e, probes, _ := newExporter(readyReport, "ws-001")
+		get(t, e, "/probe?"+query)
+		target := probe.Target{Name: "ws-001", Source: probe.FromArgument}
+		wanted := []asked{{target: target, operations: want, budget: 15 * time.Second}}
+		if d := cmp.Diff(wanted, *probes, cmp.AllowUnexported(asked{})); d != "" {
+			t.Errorf("%s: %s", query, d)
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	type bounds struct{ budget, within time.Duration }
+	deadlineOnly := bounds{budget: 15 * time.Second}
+	for header, want := range map[string]bounds{
+		"":       deadlineOnly,
+		"10":     {9500 * time.Millisecond, 9750 * time.Millisecond},
+		"10.5":   {10 * time.Second, 10250 * time.Millisecond},
+		"0.75":   {250 * time.Millisecond, 500 * time.Millisecond},
+		"60":     {15 * time.Second, 59750 * time.Millisecond}, // never more than the deadline
+		"0.5":    deadlineOnly,
+		"-10":    deadlineOnly,
+		"NaN":    deadlineOnly,
+		"+Inf":   deadlineOnly,
+		"1e300":  deadlineOnly,
+		"1e9999": deadlineOnly,
+		"ten":    deadlineOnly,
+	} {
+		t.Run(header, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, probes, _ := newExporter(readyReport, "ws-001")
+				r := request("GET", "/probe?target=ws-001")
+				r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
+				_, body := answerTo(e.Handler(), r)
+				if got := (bounds{(*probes)[0].budget, (*probes)[0].within}); got != want {
+					t.Errorf("got %v, want %v", got, want)
+				}
+				if line := fmt.Sprintf("\nprobe_timeout_seconds %v\n", want.budget.Seconds()); !strings.Contains(body, line) {
+					t.Errorf("no %s:\n%s", line, body)
+				}
+			})
+		})
+	}
+}
+
+// A request that is turned away is never probed, is counted, and gets one
+// sentence in which nothing of the query stands unescaped.
+func TestRejected(t *testing.T) {
+	excluded := func(name string) *probe.Report {
+		return &probe.Report{Target: probe.Target{Name: name}, Excluded: true}
+	}
+	for _, tt := range []struct {
+		name, url string
+		status    int
+		reason    string
+		says      string
+	}{
+		{"not swept", "/probe?target=dc-1", 403, forbidden, `"dc-1" is not one of the swept targets, and only those are probed: to allow it, name it among the TARGETs`},
+		{"markup", "/probe?target=%3Cb%3E%22%0a%1b%5b31m%e2%80%ae", 403, forbidden, `"<b>\"\n\x1b[31m\u202e" is not`},
+		{"every address excluded", "/probe?target=ws-001", 403, forbidden, `Every address of "ws-001" is excluded`},
+		{"no target", "/probe", 400, badRequest, "want exactly one host"},
+		{"empty target", "/probe?target=", 400, badRequest, "want exactly one host"},
+		{"two targets", "/probe?target=ws-001&target=ws-001", 400, badRequest, "want exactly one host"},
+		{"unknown operation", "/probe?target=ws-001&for=%3Cb%3E%0a", 400, badRequest, `"<b>\n" is not an operation`},
+		{"empty operation", "/probe?target=ws-001&for=", 400, badRequest, `"" is not an operation`},
+		{"two operations", "/probe?target=ws-001&for=rsop&for=refresh", 400, badRequest, "at most once"},
+		{"malformed query", "/probe?target=ws-001;for=rsop", 400, badRequest, "malformed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, _, _ := newExporter(excluded, "ws-001")
+			res, body := answerTo(e.Handler(), request("GET", tt.url))
+			if res.Code != tt.status || !strings.Contains(body, tt.says) || strings.Count(body, "\n") != 1 {
+				t.Errorf("got %d: %s", res.Code, body)
+			}
+			if res.Header().Get("Content-Type") != "text/plain; charset=utf-8" || res.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("got header %v", res.Header())
+			}
+			own := get(t, e, "/metrics")
+			for _, want := range []string{
+				`gpreach_probe_rejected_total{reason="` + tt.reason + `"} 1`,
+				"gpreach_probes_total 0", "gpreach_probes_in_flight 0",
+			} {
+				if !strings.Contains(own, want+"\n") {
+					t.Errorf("no %s:\n%s", want, own)
+				}
+			}
+		})
+	}
+}
+
+// A caller that leaves ends its probe, which then counts for nothing.
+func TestCallerLeaves(t *testing.T) {
+	e, _, _ := newExporter(nil, "ws-001")
+	ctx, leave := context.WithCancel(t.Context())
+	e.probe = func(ctx context.Context, t probe.Target, _ []probe.Operation, _ time.Duration) *probe.Report {
+		leave()
+		<-ctx.Done()
+		return readyReport(t.Name)
+	}
+	if _, body := answerTo(e.Handler(), request("GET", "/probe?target=ws-001").WithContext(ctx)); body != "" {
+		t.Errorf("got %s", body)
+	}
+	if own := get(t, e, "/metrics"); !strings.Contains(own, "gpreach_probes_total 0\n") {
+		t.Error(own)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		says         string
+	}{
+		{"GET", "/", 200, "/probe?target=HOST"},
+		{"GET", "/-/healthy", 200, "ok\n"},
+		{"GET", "/metrics", 200, "gpreach_build_info{"},
+		{"HEAD", "/metrics", 200, ""},
+		{"HEAD", "/probe?target=ws-001", 200, ""},
+		{"POST", "/probe?target=ws-001", 405, ""},
+		{"POST", "/metrics", 405, ""},
+		{"DELETE", "/", 405, ""},
+		{"GET", "/host/ws-001", 404, ""},
+		{"GET", "/debug/pprof/", 404, ""},
+		{"GET", "/-/reload", 404, ""},
+	} {
+		e, _, _ := newExporter(readyReport, "ws-001")
+		res, body := answerTo(e.Handler(), request(tt.method, tt.path))
+		if res.Code != tt.status || !strings.Contains(body, tt.says) {
+			t.Errorf("%s %s: got %d: %s", tt.method, tt.path, res.Code, body)
+		}
+	}
+}
+
+func TestHost(t *testing.T) {
+	const specific, wildcard, wildcard6 = "10.0.0.5:10135", "0.0.0.0:10135", "[::]:10135"
+	for _, tt := range []struct {
+		host, listen, arrived string
+		want                  int
+	}{
+		{"localhost", specific, specific, 200},
+		{"LOCALHOST.:10135", specific, specific, 200},
+		{"127.0.0.1:10135", specific, specific, 200},
+		{"127.9.9.9", specific, specific, 200},
+		{"[::1]:8080", specific, specific, 200},
+		{"[::1]", specific, specific, 200},
+		{"10.0.0.5:10135", specific, specific, 200},
+		{"[::ffff:10.0.0.5]:10135", specific, specific, 200},
+		{"10.0.0.6:10135", specific, specific, 421},
+		{"attacker.example:10135", specific, specific, 421},
+		{"localhost.attacker.example", specific, specific, 421},
+		{"127.0.0.1.attacker.example", specific, specific, 421},
+		{"", specific, specific, 421},
+		{"0.0.0.0:10135", wildcard, "10.0.0.5:10135", 421},
+		{"[::]:10135", wildcard6, "10.0.0.5:10135", 421},
+		{"10.0.0.5:10135", wildcard, "10.0.0.5:10135", 200},
+		{"10.0.0.5:10135", wildcard6, "[::ffff:10.0.0.5]:10135", 200},
+		{"[fe80::1]:10135", wildcard6, "[fe80::1%eth0]:10135", 200},
+		{"10.0.0.6:10135", wildcard, "10.0.0.5:10135", 421},
+		{"attacker.example", wildcard, "10.0.0.5:10135", 421},
+	} {
+		e, _, _ := newExporter(readyReport, "ws-001")
+		r := request("GET", "/-/healthy")
+		r.Host = tt.host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tcp(tt.arrived)))
+		res, body := answerTo(e.Handler(tcp(tt.listen)), r)
+		if res.Code != tt.want {
+			t.Errorf("Host %q on %s, arrived at %s: got %d: %s", tt.host, tt.listen, tt.arrived, res.Code, body)
+		}
+		if own := get(t, e, "/metrics"); tt.want == 421 && !strings.Contains(own, `gpreach_probe_rejected_total{reason="host"} 1`) {
+			t.Errorf("Host %q: not counted", tt.host)
+		}
+	}
+}
+
+func tcp(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }

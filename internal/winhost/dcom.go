@@ -1,0 +1,43 @@
+package winhost
+
+import (
+	"unicode/utf16"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// objectExporter is IObjectExporter, [MS-DCOM] section 3.1.2.5.1. All that
+// resolves an OXID wants a logon.
+func (h *Host) objectExporter() Interface {
+	denied := func(*reader, *writer) uint32 { return accessDenied }
+	alive := func(_ *reader, out *writer) uint32 {
+		out.u32(0)
+		return 0
+	}
+	return Interface{Syntax: rpc.ObjectExporter, calls: map[uint16]call{
+		0: denied, 1: denied, 2: denied, 3: alive, 4: denied, 5: h.serverAlive2,
+	}}
+}
+
+// serverAlive2 says which COM version, names and security providers RPCSS has.
+func (h *Host) serverAlive2(_ *reader, out *writer) uint32 {
+	const tcp, noPrincipal = 7, 0xffff
+	var bindings []uint16
+	for _, address := range []string{h.Name, h.inner().String()} {
+		bindings = append(append(append(bindings, tcp), utf16.Encode([]rune(address))...), 0)
+	}
+	bindings = append(bindings, 0)
+	security := len(bindings)
+	for _, service := range []uint16{0x09, 0x1e, 0x10, 0x0a, 0x16, 0x1f, 0x0e} {
+		bindings = append(bindings, service, noPrincipal, 0)
+	}
+	bindings = append(bindings, 0)
+
+	out.u16(5, 7) // COMVERSION
+	out.u32(0x20000, uint32(len(bindings)))
+	out.u16(uint16(len(bindings)), uint16(security))
+	out.u16(bindings...)
+	out.align(4)
+	out.u32(0, 0) // reserved, status
+	return 0
+}

@@ -1,0 +1,170 @@
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Cause is why a rule is not reachable, apart from the host: findings with
+// the same cause are one ticket. The zero Cause is no ticket: the rule is
+// reachable, or only a credential can tell.
+type Cause struct {
+	Owner   Owner
+	Stage   Stage
+	Outcome Outcome
+	where   string // what the stage was about: a port, a service
+}
+
+// String tells the cause in a few words, such as "TCP 135: connect timeout".
+func (c Cause) String() string {
+	if c.Owner == PowerOrPlace {
+		return "no answer at all"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s: %s %s", c.where, c.Stage, c.Outcome))
+}
+
+// where tells what the decisive step was about, alike for hosts alike.
+func (s scene) where() string {
+	service := s.rule.Service
+	switch s.place {
+	case atName:
+		return "name"
+	case atIdentity:
+		return "identity"
+	case atMap:
+		return service + " at the mapper"
+	case atPort, atService:
+		return service + " dynamic port"
+	case atDCOM, atAlive:
+		return "DCOM on " + portText(s.step)
+	}
+	return portText(s.step)
+}
+
+// firewall tells whose firewall drops a connect, as far as the trails tell.
+// Windows' own firewall drops silently, and so do most others.
+func (s scene) firewall(findings []Finding) (Owner, string) {
+	dynamic, dropped := 0, 0
+	for _, f := range findings {
+		if f.Rule.Route != ByDynamic {
+			continue
+		}
+		for _, step := range f.Trail {
+			if placeOf(f.Rule, step, portOf(s.mapperStep())) == atPort {
+				dynamic++
+				if step.Outcome == Timeout {
+					dropped++
+				}
+			}
+		}
+	}
+	switch {
+	case dynamic > dropped && s.place == atPort:
+		return HostFirewall, "another dynamic port of the host answers, so the host's own firewall drops this one"
+	case dynamic > dropped:
+		return HostFirewall, "a dynamic port of the host answers, so the host's own firewall drops this one"
+	case s.place == atPort && dropped > 1:
+		return NetworkFirewall, "no dynamic port of the host does, as behind a network firewall that lets only fixed ports through; with the host's rules off it looks the same"
+	case s.place == atPort:
+		return AnyFirewall, "the host's rule is off, or a network firewall drops the dynamic ports"
+	case s.seen.alive != 0:
+		return HostFirewall, fmt.Sprintf("the host is up (TCP %d answers), so its own firewall drops this port, as Windows' default does, or a network firewall on the way", s.seen.alive)
+	case s.place == atSMB && s.mapperStep().Outcome == OK:
+		return AnyFirewall, "the host answers on " + portText(s.mapperStep()) + ", so its rule for this port is off, or a network firewall drops it"
+	case s.place == atMapper && s.smbStep().Outcome == OK:
+		return AnyFirewall, "the host answers on " + portText(s.smbStep()) + ", so its rule for this port is off, or a network firewall drops it"
+	}
+	return AnyFirewall, "a firewall drops it, on the host or on the way"
+}
+
+func portText(s Step) string { return "TCP " + strconv.Itoa(int(portOf(s))) }
+
+// mapperStep and smbStep return the connect to 135 and 445 that counted.
+func (s scene) mapperStep() Step { return connectOf(s.seen.mapper()) }
+func (s scene) smbStep() Step    { return connectOf(s.seen.smb) }
+
+func connectOf(t Trail) Step {
+	var found Step
+	for _, s := range t {
+		if s.Stage == Connect {
+			found = s
+		}
+	}
+	return found
+}
+
+// Causes returns the report's causes, each once, in the order of the rules.
+func (r *Report) Causes() []Cause {
+	var causes []Cause
+	for _, f := range r.Findings {
+		if f.Cause != (Cause{}) && !slices.Contains(causes, f.Cause) {
+			causes = append(causes, f.Cause)
+		}
+	}
+	return causes
+}
+
+// A Cluster is the hosts that share a cause. Its sentences and names are those
+// of the first targets in the order given.
+type Cluster struct {
+	Cause  Cause
+	Hosts  int
+	Sample []string // the names of the first few
+	Reason string   // of the first host's finding
+	Fix    string
+
+	order []int // the targets' places, of Sample
+}
+
+// maxSample is how many names a cluster keeps.
+const maxSample = 3
+
+// Clusters gathers causes over many reports.
+type Clusters struct{ byCause map[Cause]*Cluster }
+
+// Add takes in a report's causes.
+func (c *Clusters) Add(r *Report) {
+	if c.byCause == nil {
+		c.byCause = map[Cause]*Cluster{}
+	}
+	for _, cause := range r.Causes() {
+		k := c.byCause[cause]
+		if k == nil {
+			k = &Cluster{Cause: cause}
+			c.byCause[cause] = k
+		}
+		k.add(r)
+	}
+}
+
+func (k *Cluster) add(r *Report) {
+	k.Hosts++
+	at, _ := slices.BinarySearch(k.order, r.Target.Index)
+	if at == maxSample {
+		return
+	}
+	k.order = slices.Insert(k.order, at, r.Target.Index)
+	k.Sample = slices.Insert(k.Sample, at, r.Target.Name)
+	if len(k.order) > maxSample {
+		k.order, k.Sample = k.order[:maxSample], k.Sample[:maxSample]
+	}
+	if at == 0 {
+		k.Reason = ""
+		for _, f := range r.Findings { // the shortest reason is about the cause itself, not what follows from it
+			if f.Cause == k.Cause && (k.Reason == "" || len(f.Reason) < len(k.Reason)) {
+				k.Reason, k.Fix = f.Reason, f.Fix
+			}
+		}
+	}
+}
+
+// All returns the clusters, the largest first.
+func (c *Clusters) All() []*Cluster {
+	return slices.SortedFunc(maps.Values(c.byCause), func(a, b *Cluster) int {
+		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.order[0], b.order[0]), cmp.Compare(a.Cause.String(), b.Cause.String()))
+	})
+}

@@ -1,0 +1,84 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// connect dials an address within p.Timeout. A lost SYN would be sent again
+// only after a second or more, so a second dial is begun at half the time: the
+// first to connect or be refused decides, and a second dial that ends in any
+// other way counts as never made.
+func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	first, decided := context.WithCancel(ctx)
+	defer decided()
+	type dialed struct {
+		conn net.Conn
+		err  error
+	}
+	second := make(chan dialed, 1)
+	timer := time.AfterFunc(p.Timeout/2, func() {
+		conn, err := p.Dial(ctx, "tcp", to.String())
+		second <- dialed{conn, err}
+		if answered(ctx, err) {
+			decided()
+		}
+	})
+	conn, err := p.Dial(first, "tcp", to.String())
+	if timer.Stop() {
+		return conn, err
+	}
+	if answered(ctx, err) {
+		cancel()
+	}
+	other := <-second
+	switch {
+	case answered(ctx, err):
+		if other.conn != nil {
+			other.conn.Close()
+		}
+		return conn, err
+	case answered(ctx, other.err):
+		return other.conn, other.err
+	}
+	return nil, err
+}
+
+// answered reports whether a dial that ended with err had an answer from the
+// host: it connected or was refused.
+func answered(ctx context.Context, err error) bool {
+	return err == nil || classify(ctx, err) == Refused
+}
+
+// A link is an open connection, bounded by the host's deadline and by the
+// timeout of the stage that uses it.
+type link struct {
+	net.Conn
+	peer    string
+	ctx     context.Context //nolint:containedctx // a link lives no longer than its host's visit
+	timeout time.Duration
+	stop    func() bool
+}
+
+func newLink(ctx context.Context, conn net.Conn, peer string, timeout time.Duration) *link {
+	l := &link{Conn: conn, peer: peer, ctx: ctx, timeout: timeout}
+	l.stop = context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return l
+}
+
+// begin gives the next stage its time. It fails when the host's has run out.
+func (l *link) begin() error {
+	if err := l.SetDeadline(time.Now().Add(l.timeout)); err != nil {
+		return err
+	}
+	return l.ctx.Err() // AfterFunc may have run before SetDeadline
+}
+
+func (l *link) Close() error {
+	l.stop()
+	return l.Conn.Close()
+}

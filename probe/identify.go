@@ -1,0 +1,28 @@
+package probe
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// identify asks the host on a connection of its own who it is, without a logon.
+// What fails here is no step and changes nothing.
+func (v *visit) identify(addr netip.Addr) {
+	start := time.Now()
+	l, s := v.dial(v.ctx, netip.AddrPortFrom(addr, v.p.MapperPort))
+	if l == nil {
+		return
+	}
+	defer l.Close()
+	if l.begin() != nil {
+		return
+	}
+	challenge, err := rpc.NewConn(l).Challenge(rpc.EndpointMapper)
+	if err != nil {
+		return
+	}
+	v.seen.identity = challenge
+	v.seen.identify = Step{Stage: Identify, Peer: s.Peer, Outcome: WrongHost, Elapsed: time.Since(start)}
+}

@@ -1,0 +1,91 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/gpreach/gpreach/internal/wire"
+	"github.com/gpreach/gpreach/rpc"
+	"github.com/gpreach/gpreach/smb"
+)
+
+// classify is the only place where an error becomes an Outcome. A context that
+// was canceled, not timed out, makes Canceled of what the cancellation cut.
+func classify(ctx context.Context, err error) Outcome {
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return OK
+	case errors.Is(err, context.Canceled), cut(err) && errors.Is(ctx.Err(), context.Canceled):
+		return Canceled
+	case cut(err):
+		return Timeout
+	case errors.Is(err, rpc.ErrNotRegistered):
+		return NotRegistered
+	case rpc.IsDenied(err), smb.IsDenied(err):
+		return AccessDenied
+	case rpc.IsUnsupported(err), smb.IsUnsupported(err):
+		return Unsupported
+	case errors.Is(err, wire.ErrGarbled):
+		return Garbled
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Hangup
+	case errors.As(err, &errno):
+		if o, ok := outcomeOf(errno); ok {
+			return o
+		}
+	}
+	return Unroutable
+}
+
+// cut reports whether err is a wait that was ended by a deadline.
+func cut(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &n) && n.Timeout()
+}
+
+// classifyLookup makes an Outcome of a resolver's error: the name has no
+// record, or the resolver itself failed.
+func classifyLookup(ctx context.Context, err error) Outcome {
+	var dns *net.DNSError
+	switch {
+	case err == nil:
+		return OK
+	case errors.Is(ctx.Err(), context.Canceled):
+		return Canceled
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return NoSuchName
+	}
+	return Timeout
+}
+
+// say returns what an error tells a reader, clean and without the address that
+// the step names anyway. Outcomes that say it all need no words.
+func say(o Outcome, err error) string {
+	switch o {
+	case OK, Timeout, Refused, Canceled, Hangup, Reset, NotRegistered:
+		return ""
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return clean(err.Error())
+}
+
+// sayLookup returns what a resolver's error tells a reader.
+func sayLookup(o Outcome, err error) string {
+	var dns *net.DNSError
+	switch {
+	case o == NoSuchName || o == Canceled:
+		return ""
+	case errors.As(err, &dns):
+		return clean(dns.Err)
+	}
+	return clean(err.Error())
+}

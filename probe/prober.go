@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxAddresses is how many of a name's addresses are tried.
+	maxAddresses = 8
+	// minResolve bounds the resolver, which has its own retries; a longer stage
+	// timeout is a longer bound here too.
+	minResolve = 5 * time.Second
+)
+
+// A Prober climbs the routes into hosts. Its fields are set once, before the
+// first use; after that it may be used from many goroutines.
+type Prober struct {
+	// Dial opens the connections to targets: always "tcp", always to an
+	// address and port. It must end when its context does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup resolves a name to its addresses. It must end when its context does.
+	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
+	// Excluded reports addresses that must never be dialled. Nil excludes none.
+	Excluded func(netip.Addr) bool
+
+	Timeout  time.Duration // each stage
+	Deadline time.Duration // each host, from its first dial
+
+	SMBPort       uint16   // 445
+	MapperPort    uint16   // 135
+	LivenessPorts []uint16 // asked of hosts that answer on neither; may be empty
+
+	NoIdentify bool // do not ask who the host is
+	NoWMIPort  bool // do not try WMI's documented fixed port, TCP 24158
+
+	Vantage string // the name of this machine, for the reports
+}
+
+// Probe asks one host for the asked operations, all when none is named, and reports what it saw. It
+// returns no error: all that can go wrong is an Outcome. It returns soon after
+// ctx ends, with the unfinished steps canceled, and leaves nothing running.
+func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report {
+	if len(asked) == 0 {
+		asked = Operations()
+	}
+	r := &Report{
+		Target: t, Vantage: clean(p.Vantage), Asked: asked, Credential: "none",
+		Started: time.Now(),
+	}
+	addrs, resolved := p.resolve(ctx, t)
+	if len(addrs) > 0 && p.Excluded != nil {
+		addrs = slices.DeleteFunc(addrs, p.Excluded)
+		r.Excluded = len(addrs) == 0
+	}
+	seen := &sighting{}
+	if len(addrs) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
+		seen = p.visit(ctx, addrs, rulesFor(asked))
+		cancel()
+	}
+	r.Address = seen.address
+	p.conclude(r, resolved, seen)
+	r.Elapsed = time.Since(r.Started)
+	return r
+}
+
+// resolve turns a target into its addresses. The trail holds the step for a
+// name and is empty for a literal address.
+func (p *Prober) resolve(ctx context.Context, t Target) ([]netip.Addr, Trail) {
+	if a, ok := t.Addr(); ok {
+		return []netip.Addr{a}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(p.Timeout, minResolve))
+	defer cancel()
+	start := time.Now()
+	found, err := p.Lookup(ctx, t.Name)
+	step := Step{Stage: Resolve, Peer: t.Name, Outcome: classifyLookup(ctx, err), Elapsed: time.Since(start)}
+	if err != nil {
+		step.Detail = sayLookup(step.Outcome, err)
+		return nil, Trail{step}
+	}
+	var addrs []netip.Addr
+	var texts []string
+	for _, a := range found {
+		if a = a.Unmap(); !slices.Contains(addrs, a) && len(addrs) < maxAddresses {
+			addrs = append(addrs, a)
+			texts = append(texts, a.String())
+		}
+	}
+	if step.Detail = clean(strings.Join(texts, ", ")); len(addrs) == 0 {
+		step.Outcome = NoSuchName
+	}
+	return addrs, Trail{step}
+}

@@ -1,0 +1,127 @@
+package probe
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// A scene is all that the wording about a finding depends on.
+type scene struct {
+	rule  Rule
+	asked []Operation
+	step  Step // the decisive one
+	place place
+	seen  *sighting
+	ports []uint16 // that a silent host did not answer on
+}
+
+// placeOf tells where on a route a step stands.
+func placeOf(r Rule, s Step, mapperPort uint16) place {
+	onMapper := portOf(s) == mapperPort
+	switch s.Stage {
+	case Resolve:
+		return atName
+	case Identify:
+		return atIdentity
+	case Negotiate:
+		return atNegotiate
+	case Map:
+		return atMap
+	case Call:
+		return atAlive
+	case Connect:
+		switch {
+		case r.Route == ByPipe:
+			return atSMB
+		case onMapper:
+			return atMapper
+		}
+		return atPort
+	case Bind:
+		switch s.object {
+		case rpc.EndpointMapper:
+			return atMapperBind
+		case rpc.ObjectExporter:
+			return atDCOM
+		}
+		return atService
+	}
+	return anywhere
+}
+
+func portOf(s Step) uint16 {
+	p, _ := netip.ParseAddrPort(s.Peer)
+	return p.Port()
+}
+
+// adviceOn finds the wording for a place and outcome.
+func adviceOn(at place, o Outcome) advice {
+	if a, ok := advices[at][o]; ok {
+		return a
+	}
+	if a, ok := advices[anywhere][o]; ok {
+		return a
+	}
+	return advices[at][anyOther]
+}
+
+// fill puts a scene's facts into a template.
+func (s scene) fill(template, tell string) string {
+	text := serviceTexts[s.rule.Service]
+	ergo := ""
+	if s.rule.Route == ByDynamic || s.rule.Route == ByDCOM {
+		ergo = "; without it the port of " + text.name + " cannot be learned"
+	}
+	detail := s.step.Detail
+	if detail == "" {
+		detail = string(s.step.Outcome)
+	}
+	template = strings.NewReplacer("{enable}", s.enable(), "{start}", text.start).Replace(template)
+	return strings.NewReplacer(
+		"{Service}", sentence(text.name), "{service}", text.name,
+		"{port}", strconv.Itoa(int(portOf(s.step))), "{peer}", s.step.Peer,
+		"{outcome}", string(s.step.Outcome), "{detail}", detail,
+		"{tell}", tell, "{ergo}", ergo, "{ports}", portList(s.ports),
+	).Replace(sentence(template))
+}
+
+// sentence makes the first letter a capital.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// RunOnHost stands in a fix before a PowerShell line that is meant for pasting,
+// and ends the fix.
+const RunOnHost = "run this on the host: "
+
+// enable tells how to open the rule that is in the way: the Starter GPO first.
+// Nothing that a host said stands in it, since it is meant for pasting.
+func (s scene) enable() string {
+	var gpos []string
+	for _, op := range s.asked {
+		if s.rule.Needed(op) {
+			gpos = append(gpos, `"`+StarterGPO(op)+`"`)
+		}
+	}
+	rule := s.rule
+	if s.place == atMapper {
+		for _, r := range rulesFor(s.asked) {
+			if r.Route == ByMapper && (r.Group == rule.Group || rule.Route == ByDCOM) {
+				rule = r
+				break
+			}
+		}
+	}
+	return "link a GPO made from the Starter GPO " + strings.Join(gpos, " or ") +
+		" above the Default Domain Policy; where no GPO governs the rule, " + RunOnHost + "Get-NetFirewallRule -Name '" +
+		strings.Join(rule.Variants(), "','") + "' -ErrorAction SilentlyContinue | Enable-NetFirewallRule"
+}
+
+func portList(ports []uint16) string {
+	var texts []string
+	for _, p := range ports {
+		texts = append(texts, strconv.Itoa(int(p)))
+	}
+	return "TCP " + strings.Join(texts, ", ")
+}

@@ -1,0 +1,87 @@
+package probe
+
+import (
+	"time"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// A Stage is a rung of a route.
+type Stage string
+
+// The stages. Activate, Authenticate and Open need a credential.
+const (
+	Resolve      Stage = "resolve"
+	Connect      Stage = "connect"
+	Negotiate    Stage = "negotiate"
+	Identify     Stage = "identify"
+	Bind         Stage = "bind"
+	Map          Stage = "map"
+	Activate     Stage = "activate"
+	Authenticate Stage = "authenticate"
+	Open         Stage = "open"
+	Call         Stage = "call"
+)
+
+// An Outcome is what came of trying a stage.
+type Outcome string
+
+// The outcomes: a closed list, fit for a metric's label.
+const (
+	OK            Outcome = "ok"
+	NoSuchName    Outcome = "no-such-name"   // NXDOMAIN, or no address
+	Timeout       Outcome = "timeout"        // no answer in time, cut by the deadline, or the resolver failed
+	Refused       Outcome = "refused"        // a reset to the connect
+	Unroutable    Outcome = "unreachable"    // an ICMP error, or no route
+	NotPermitted  Outcome = "not-permitted"  // this machine's own firewall
+	NoResources   Outcome = "no-resources"   // this machine ran out of descriptors, ports or buffers
+	Reset         Outcome = "reset"          // the connection was reset
+	Hangup        Outcome = "hangup"         // the connection was closed early
+	Garbled       Outcome = "garbled"        // the answer is not the protocol
+	NotRegistered Outcome = "not-registered" // the mapper has no such service
+	Unsupported   Outcome = "unsupported"    // answered, but not this interface, version or dialect
+	AccessDenied  Outcome = "denied"         // fault 5, bind_nak 8 or 9, access denied
+	LogonFailed   Outcome = "logon-failed"   // a refused logon
+	LockedOut     Outcome = "locked-out"     // the account is locked
+	WrongHost     Outcome = "wrong-host"     // another host than the one asked for
+	Canceled      Outcome = "canceled"       // the run was interrupted
+)
+
+// A Step is one stage tried and what came of it. It is the evidence.
+type Step struct {
+	Stage   Stage
+	Peer    string // the name resolved, or the address and port dialled
+	Outcome Outcome
+	Elapsed time.Duration
+	// Detail is what the peer said, in printable ASCII of at most 200 bytes.
+	Detail string
+
+	object rpc.Syntax // of a bind: the interface bound to
+}
+
+// A Trail is the steps towards one rule, first to last.
+type Trail []Step
+
+// last returns the last step, or the zero Step of an empty trail.
+func (t Trail) last() Step {
+	if len(t) == 0 {
+		return Step{}
+	}
+	return t[len(t)-1]
+}
+
+// plus returns the trail with a step added, leaving t as it was: trails that
+// share a beginning share it safely.
+func (t Trail) plus(s ...Step) Trail {
+	return append(t[:len(t):len(t)], s...)
+}
+
+// Failed returns the last step that is not ok, and whether there is one.
+func (t Trail) Failed() (Step, bool) {
+	for i := len(t) - 1; i >= 0; i-- {
+		if t[i].Outcome != OK {
+			return t[i], true
+		}
+	}
+	return Step{}, false
+}

@@ -1,0 +1,112 @@
+package probe
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// shuffleBlock is how many targets are read ahead and put in random order, so
+// that one subnet is not hit at once.
+const shuffleBlock = 4096
+
+// A Plan says how a fleet is asked.
+type Plan struct {
+	Asked       []Operation
+	Concurrency int     // hosts at a time; at least 1
+	Rate        float64 // hosts begun a second; 0 is unlimited
+}
+
+// Sweep asks every target and yields the reports as they come. When ctx ends,
+// no further host is begun and those that were are yielded with their
+// unfinished steps canceled. Leaving the loop stops everything; the iterator
+// returns only when all its goroutines have.
+func (p *Prober) Sweep(ctx context.Context, targets iter.Seq[Target], plan Plan) iter.Seq[*Report] {
+	return func(yield func(*Report) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		next, done := make(chan Target), make(chan *Report)
+		var workers sync.WaitGroup
+		for range max(plan.Concurrency, 1) {
+			workers.Go(func() {
+				for t := range next {
+					done <- p.Probe(ctx, t, plan.Asked)
+				}
+			})
+		}
+		go func() {
+			dispatch(ctx, targets, plan.Rate, next)
+			close(next)
+			workers.Wait()
+			close(done)
+		}()
+		left := false
+		for r := range done {
+			if !left && !yield(r) {
+				left = true
+				stop()
+			}
+		}
+	}
+}
+
+// dispatch hands the targets to the workers, in random order within blocks and
+// no faster than rate a second, until ctx ends.
+func dispatch(ctx context.Context, targets iter.Seq[Target], rate float64, next chan<- Target) {
+	pace := newPacer(rate)
+	block := make([]Target, 0, 64)
+	flush := func() bool {
+		rand.Shuffle(len(block), func(i, j int) { block[i], block[j] = block[j], block[i] })
+		for _, t := range block {
+			if !pace.wait(ctx) {
+				return false
+			}
+			select {
+			case next <- t:
+			case <-ctx.Done():
+				return false
+			}
+		}
+		block = block[:0]
+		return true
+	}
+	for t := range targets {
+		if block = append(block, t); len(block) == shuffleBlock && !flush() {
+			return
+		}
+	}
+	flush()
+}
+
+// A pacer spaces events evenly.
+type pacer struct {
+	gap  time.Duration
+	next time.Time
+}
+
+func newPacer(rate float64) *pacer {
+	if rate <= 0 {
+		return &pacer{}
+	}
+	return &pacer{gap: time.Duration(float64(time.Second) / rate)}
+}
+
+// wait returns when the next event is due, false when ctx ended before. Time
+// lost is not made up for by a burst.
+func (p *pacer) wait(ctx context.Context) bool {
+	now := time.Now()
+	if p.next.Before(now) {
+		p.next = now
+	}
+	timer := time.NewTimer(p.next.Sub(now))
+	defer timer.Stop()
+	p.next = p.next.Add(p.gap)
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

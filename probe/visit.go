@@ -1,0 +1,132 @@
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// stagger is how long a name's next address waits for the one before it.
+const stagger = 250 * time.Millisecond
+
+// A sighting is what a visit saw: trails without their resolve step, by route.
+type sighting struct {
+	address  netip.Addr
+	smb      Trail   // to 445, and what was asked there
+	mappers  []Trail // connect and bind, of each connection to 135
+	services []Trail // on from there: one for each dynamic rule
+	dcom     Trail
+	silent   bool
+	alive    uint16 // a liveness port that answered, or 0
+	identity *rpc.Challenge
+	identify Step // should the identity be that of the wrong host
+}
+
+// mapper returns the trail that both mapper rules carry: of the connections to
+// 135 the first whose bind is ok, else the first.
+func (s *sighting) mapper() Trail {
+	for _, t := range s.mappers {
+		if last := t.last(); last.Stage == Bind && last.Outcome == OK {
+			return t
+		}
+	}
+	if len(s.mappers) == 0 {
+		return nil
+	}
+	return s.mappers[0]
+}
+
+// A visit is one host being asked. Its goroutines write to their own places in
+// seen; nothing reads those before they have ended.
+type visit struct {
+	p        *Prober
+	ctx      context.Context //nolint:containedctx // the visit is what the context bounds
+	rules    []Rule
+	services []Rule // the dynamic ones
+	seen     sighting
+
+	doors    sync.WaitGroup // dials that may outlive their use
+	ended    chan *door     // each door, when it has ended
+	answered chan struct{}  // closed when 445 or 135 connected or was refused
+	once     struct{ answered, mapperUp sync.Once }
+	routes   sync.WaitGroup // all but the fixed port
+	dcom     atomic.Bool    // taken: which mapper connection asks ServerAlive2
+	fixed    *fixedPort     // nil until 135 connects
+}
+
+// visit climbs every route that the rules take, at one of the addresses.
+func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule) *sighting {
+	ctx, cancel := context.WithCancel(ctx)
+	v := &visit{p: p, ctx: ctx, rules: rules, answered: make(chan struct{})}
+	for _, r := range rules {
+		if r.Route == ByDynamic {
+			v.services = append(v.services, r)
+		}
+	}
+	v.ended = make(chan *door, len(addrs)*(1+len(v.services)))
+	v.seen.mappers = make([]Trail, len(v.services))
+	v.seen.services = make([]Trail, len(v.services))
+	a, smb, mapper := v.arrive(addrs)
+	v.climb(a, smb, mapper)
+	cancel()
+	v.doors.Wait()
+	return &v.seen
+}
+
+// climb goes through the doors of an approach. The trails begin with the steps
+// that failed at the name's other addresses.
+func (v *visit) climb(a *approach, smb, mapper Trail) {
+	v.seen.address = a.addr
+	v.routes.Go(func() { v.seen.smb = v.pipe(a.smb, smb) })
+	for i := range a.mapper {
+		v.routes.Go(func() { v.throughMapper(a, i, mapper) })
+	}
+	v.routes.Wait()
+	v.fixed.finish()
+	if !v.dcom.Load() {
+		v.seen.dcom = v.seen.mapper()
+	}
+	v.seen.dcom = v.seen.dcom.plus(v.fixed.steps()...)
+	v.seen.silent = v.seen.alive == 0 && !a.smb.mayBeUp()
+	for _, d := range a.mapper {
+		v.seen.silent = v.seen.silent && !d.mayBeUp()
+	}
+}
+
+// step runs a stage, times it and adds the step to the trail. It is the only
+// maker of steps but for resolve, dials and identify.
+func (v *visit) step(t Trail, s Step, f func() (detail string, err error)) (Trail, bool) {
+	start := time.Now()
+	detail, err := f()
+	s.Elapsed = time.Since(start)
+	s.Outcome = classify(v.ctx, err)
+	if s.Detail = clean(detail); err != nil {
+		s.Detail = say(s.Outcome, err)
+	}
+	return t.plus(s), err == nil
+}
+
+// bind is the step that binds to an interface on an open link.
+func (v *visit) bind(t Trail, l *link, c *rpc.Conn, s rpc.Syntax, detail string) (Trail, bool) {
+	return v.step(t, Step{Stage: Bind, Peer: l.peer, object: s}, func() (string, error) {
+		if err := l.begin(); err != nil {
+			return "", err
+		}
+		return detail, c.Bind(s)
+	})
+}
+
+// bindAt is the steps that connect to a port and bind to an interface there.
+func (v *visit) bindAt(ctx context.Context, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
+	l, connected := v.dial(ctx, to)
+	if t = t.plus(connected); l == nil {
+		return t
+	}
+	defer l.Close()
+	t, _ = v.bind(t, l, rpc.NewConn(l), s, detail)
+	return t
+}

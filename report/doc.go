@@ -1,0 +1,13 @@
+// Package report shows what was found: as a table with a summary for people,
+// as JSON and NDJSON for programs. All of it is printable ASCII, so that no
+// console and no PowerShell can garble it.
+package report
+
+import "github.com/gpreach/gpreach/probe"
+
+// A Writer shows reports as they come. Close shows what is still held back; a
+// Writer is closed once, also after an interruption.
+type Writer interface {
+	Add(r *probe.Report) error
+	Close() error
+}

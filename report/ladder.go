@@ -1,0 +1,37 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gpreach/gpreach/probe"
+)
+
+// verdictMarks stand before the verdicts.
+var verdictMarks = map[probe.Verdict]string{probe.Reachable: "+", probe.Unreachable: "x", probe.Unknown: "?"}
+
+// ladder draws every rule's trail, rung by rung: what a table shows of a host
+// that was asked alone.
+func ladder(b *strings.Builder, r *probe.Report) {
+	if id := r.Identity; id != nil {
+		fmt.Fprintf(b, "\n%s calls itself %s, domain %s, Windows %s.\n", r.Target.Name, or(id.DNS, id.Computer), or(id.Domain, "unknown"), or(id.Build, "of an unknown build"))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(b, "\n%s %s: %s\n", verdictMarks[f.Verdict], f.Rule.Name, f.Verdict)
+		peer := 0
+		for _, s := range f.Trail {
+			peer = max(peer, len(s.Peer))
+		}
+		for _, s := range f.Trail {
+			line := fmt.Sprintf("    %-9s  %-*s  %-14s %8.1f ms  %s", s.Stage, peer, s.Peer, s.Outcome, milliseconds(s.Elapsed), s.Detail)
+			fmt.Fprintln(b, strings.TrimRight(line, " "))
+		}
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,158 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gpreach/gpreach/probe"
+)
+
+// A Summary gathers what reports add up to: how many hosts have which status,
+// and whose ticket the failures are.
+type Summary struct {
+	Hosts    int
+	asked    []probe.Operation
+	vantage  string
+	counts   map[probe.Operation]map[probe.Status]int
+	blocked  int // hosts with an operation unreachable, denied or silent
+	ready    int
+	clusters probe.Clusters
+	warnings []string // the first few, in order
+	warned   int      // all of them
+}
+
+// maxWarnings is how many warnings a summary repeats.
+const maxWarnings = 5
+
+// Add takes in a report.
+func (s *Summary) Add(r *probe.Report) {
+	if s.counts == nil {
+		s.counts = map[probe.Operation]map[probe.Status]int{}
+	}
+	s.Hosts++
+	s.asked, s.vantage = r.Asked, r.Vantage
+	for _, o := range r.Operations {
+		if s.counts[o.Operation] == nil {
+			s.counts[o.Operation] = map[probe.Status]int{}
+		}
+		s.counts[o.Operation][o.Status]++
+	}
+	switch {
+	case r.Accepted():
+		s.ready++
+	case !r.Accepted(probe.StatusUnproven):
+		s.blocked++
+	}
+	s.clusters.Add(r)
+	s.warned += len(r.Warnings)
+	s.warnings = slices.Sorted(slices.Values(append(s.warnings, r.Warnings...)))
+	s.warnings = s.warnings[:min(len(s.warnings), maxWarnings)]
+}
+
+// Blocked returns the number of hosts with an operation that is unreachable,
+// denied or silent.
+func (s *Summary) Blocked() int { return s.blocked }
+
+// String returns the summary as paragraphs: what was proved, the counts, the
+// causes with their owners, the warnings.
+func (s *Summary) String() string {
+	var b strings.Builder
+	b.WriteString(s.proved())
+	if s.Hosts == 0 {
+		return b.String()
+	}
+	s.table(&b)
+	s.tickets(&b)
+	s.warn(&b)
+	return b.String()
+}
+
+// proved says at the top what a run without a credential can prove.
+func (s *Summary) proved() string {
+	const proof = "nothing blocked; WMI cannot be proved without a credential"
+	asked := fmt.Sprintf("%s asked from %s", count(s.Hosts, "host"), s.vantage)
+	switch {
+	case s.Hosts == 0:
+		return "No host was asked.\n"
+	case s.ready == s.Hosts:
+		return asked + ": every rule is reachable.\n"
+	case s.blocked == 0:
+		return asked + ": " + proof + ".\n"
+	}
+	return fmt.Sprintf("%s: %d blocked or silent. Without a credential the most that a host can show is\n\"%s\" (unproven).\n", asked, s.blocked, proof)
+}
+
+func (s *Summary) table(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%-9s", "")
+	for _, status := range probe.Statuses() {
+		fmt.Fprintf(b, "  %11s", status)
+	}
+	b.WriteByte('\n')
+	for _, op := range s.asked {
+		fmt.Fprintf(b, "%-9s", op)
+		for _, status := range probe.Statuses() {
+			fmt.Fprintf(b, "  %11d", s.counts[op][status])
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func (s *Summary) tickets(b *strings.Builder) {
+	clusters := s.clusters.All()
+	if len(clusters) == 0 {
+		return
+	}
+	b.WriteString("\nWhose ticket is it?\n")
+	for _, c := range clusters {
+		names := strings.Join(c.Sample, ", ")
+		if c.Hosts > len(c.Sample) {
+			names += ", ..."
+		}
+		fmt.Fprintf(b, "\n  %s - %s - %s (%s)\n", c.Cause.Owner, c.Cause, count(c.Hosts, "host"), names)
+		b.WriteString(wrap(c.Reason, "    "))
+		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
+		if ok {
+			advice += probe.RunOnHost
+		}
+		if b.WriteString(wrap(advice, "    ")); ok {
+			fmt.Fprintf(b, "      %s\n", command) // one line, to be pasted
+		}
+	}
+}
+
+func (s *Summary) warn(b *strings.Builder) {
+	if len(s.warnings) == 0 {
+		return
+	}
+	b.WriteString("\nWarnings\n")
+	for _, w := range s.warnings {
+		fmt.Fprintf(b, "  %s\n", w)
+	}
+	if more := s.warned - len(s.warnings); more > 0 {
+		fmt.Fprintf(b, "  ... and %d more (-o json has all)\n", more)
+	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// wrap breaks text into indented lines of at most 96 columns.
+func wrap(text, indent string) string {
+	const width = 96
+	var b strings.Builder
+	line := indent
+	for _, word := range strings.Fields(text) {
+		if len(line)+len(word) > width && line != indent {
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = indent
+		}
+		line += word + " "
+	}
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
+	return b.String()
+}

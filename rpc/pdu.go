@@ -1,0 +1,105 @@
+package rpc
+
+import (
+	"encoding/binary"
+	"io"
+
+	"github.com/gpreach/gpreach/internal/wire"
+)
+
+// PDU types, C706 section 12.6.4.
+const (
+	typeRequest          = 0
+	typeResponse         = 2
+	typeFault            = 3
+	typeBind             = 11
+	typeBindAck          = 12
+	typeBindNak          = 13
+	typeAlterContext     = 14
+	typeAlterContextResp = 15
+)
+
+// PDU flags, C706 section 12.6.3.1.
+const (
+	flagFirst = 0x01
+	flagLast  = 0x02
+)
+
+const (
+	headerLen  = 16
+	trailerLen = 8    // sec_trailer, [MS-RPCE] section 2.2.2.11
+	maxFrag    = 5840 // what Windows offers; no fragment may be longer
+)
+
+// A pdu is one fragment: the common header, C706 section 12.6.3.1, and what
+// follows it.
+type pdu struct {
+	typ, flags uint8
+	order      binary.ByteOrder // of the header, and of NDR data in the body
+	callID     uint32
+	body       []byte
+	auth       []byte // the security token, if any
+}
+
+// appendPDU appends a single-fragment PDU in our own representation:
+// little-endian, ASCII, IEEE. A token goes behind a sec_trailer.
+func appendPDU(b []byte, typ uint8, callID uint32, body, token []byte) []byte {
+	n := headerLen + len(body)
+	if token != nil {
+		n += trailerLen + len(token)
+	}
+	le := binary.LittleEndian
+	b = append(b, 5, 0, typ, flagFirst|flagLast, 0x10, 0, 0, 0)
+	b = le.AppendUint16(b, uint16(n))
+	b = le.AppendUint16(b, uint16(len(token)))
+	b = le.AppendUint32(b, callID)
+	b = append(b, body...)
+	if token != nil {
+		b = append(b, authNTLM, levelPrivacy, 0, 0, 1, 0, 0, 0)
+		b = append(b, token...)
+	}
+	return b
+}
+
+// readPDU reads one fragment. Its length is bounded before it is allocated.
+func readPDU(r io.Reader) (*pdu, error) {
+	var h [headerLen]byte
+	if _, err := io.ReadFull(r, h[:]); err != nil {
+		return nil, err
+	}
+	p := &pdu{typ: h[2], flags: h[3], order: binary.LittleEndian}
+	switch h[4] >> 4 { // drep, C706 section 14.1
+	case 0:
+		p.order = binary.BigEndian
+	case 1:
+	default:
+		return nil, wire.Garbled("data representation %#x", h[4])
+	}
+	if h[0] != 5 || h[1] > 1 {
+		return nil, wire.Garbled("RPC version %d.%d", h[0], h[1])
+	}
+	fragLen, authLen := int(p.order.Uint16(h[8:])), int(p.order.Uint16(h[10:]))
+	p.callID = p.order.Uint32(h[12:])
+	if fragLen < headerLen || fragLen > maxFrag {
+		return nil, wire.Garbled("fragment of %d bytes", fragLen)
+	}
+	if authLen > 0 && authLen+trailerLen > fragLen-headerLen {
+		return nil, wire.Garbled("security token of %d bytes in a fragment of %d", authLen, fragLen)
+	}
+	p.body = make([]byte, fragLen-headerLen)
+	if _, err := io.ReadFull(r, p.body); err != nil {
+		if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	if authLen > 0 {
+		at := len(p.body) - authLen
+		p.body, p.auth = p.body[:at-trailerLen], p.body[at:]
+	}
+	return p, nil
+}
+
+func (p *pdu) whole() bool { return p.flags&(flagFirst|flagLast) == flagFirst|flagLast }
+
+func (p *pdu) reader() *wire.Reader { return wire.NewReader(p.body, p.order) }

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# make test: sets up what is missing, then runs every test that this machine can run, and names those it cannot.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+bash scripts/setup.sh
+gate "go vet" go vet -tags lab ./...
+gate "the test counter" go -C .tools test ./tally
+go -C .tools build -o bin/tally ./tally || exit 1
+
+# go_test [WRAPPER..] -- ARGS..: runs go test, each test counted, output shown of those that fail.
+go_test() {
+    local wrapper=()
+    while [[ $1 != -- ]]; do wrapper+=("$1"); shift; done
+    printf '\n== go test %s\n' "${*:2}"
+    "${wrapper[@]}" .tools/bin/tally go test -json "${race[@]}" "${@:2}" || failed=1
+}
+
+# The race detector needs cgo, so a C compiler; gpreach itself is always built without.
+race=(-race)
+export CGO_ENABLED=1
+if ! go build -race net >/dev/null 2>&1; then
+    leave_out "the race detector" "go build -race does not work here; the tests ran without it"
+    race=()
+    export CGO_ENABLED=0
+fi
+go_test -- ./...
+
+missing_for_lab() {
+    local command
+    [[ $(uname) == Linux ]] || { echo "needs Linux"; return; }
+    ((EUID == 0)) || { echo "needs root"; return; }
+    for command in ip unshare samba samba-tool rpcclient nft prometheus promtool; do
+        command -v "$command" >/dev/null || { echo "no $command"; return; }
+    done
+    /usr/bin/python3 -c 'import impacket' 2>/dev/null || { echo "no impacket"; return; }
+    unshare --net --mount --pid --fork --mount-proc true 2>/dev/null || echo "may not create namespaces"
+}
+
+run_lab() {
+    export GPREACH_LAB=${GPREACH_LAB:-gpreach-$$}
+    gate "the lab's domain controller comes up" lab/samba-dc.sh up || return
+    trap 'lab/samba-dc.sh down' EXIT
+    go_test lab/samba-dc.sh exec -- -tags lab -count=1 ./lab/...
+}
+
+why=$(missing_for_lab)
+if [[ -n $why ]]; then
+    leave_out "the tests against a Samba domain controller, nftables and Prometheus" "$why"
+else
+    run_lab
+fi
+tell_left_out
+exit "$failed"
