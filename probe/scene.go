@@ -89,7 +89,7 @@ func (s scene) fill(template, tell string) string {
 }
 
 // sentence makes the first letter a capital.
-func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func sentence(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
 
 // RunOnHost stands in a fix before a PowerShell line that is meant for pasting,
 // and ends the fix.

@@ -35,8 +35,10 @@ func TestRanges(t *testing.T) {
 		{"255.255.255.254-255 ::1", "255.255.255.254 255.255.255.255 ::1"},
 		{"255.255.255.252/30", "255.255.255.253 255.255.255.254"},
 		{"255.255.255.254/31 ::1", "255.255.255.254 255.255.255.255 ::1"},
-		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127 10.0.0.1",
-			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 10.0.0.1"},
+		{
+			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127 10.0.0.1",
+			"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 10.0.0.1",
+		},
 
 		// An address belongs to what named it first.
 		{"10.0.0.2 10.0.0.1-3 10.0.0.0/29", "10.0.0.2 10.0.0.1 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6"},

@@ -29,7 +29,7 @@ func (p *parser) file(name string, take take) error {
 	if name == "" {
 		return errors.New("the name of a target file is missing: give @FILE or --file FILE")
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // G304: it is the user who names the file
 	if err != nil {
 		return unreadable(name, err)
 	}
@@ -84,8 +84,7 @@ func (p *parser) rows(text, name string, comma rune, cells []int, take func(text
 		if err == io.EOF {
 			break
 		}
-		var bad *csv.ParseError // there is no other error
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*csv.ParseError](err); ok { // there is no other error
 			return fmt.Errorf("%s:%d: %w", name, bad.StartLine, bad.Err)
 		}
 		if n == 0 {
@@ -230,8 +229,7 @@ func decode(data []byte) (string, error) {
 
 // unreadable says why a list cannot be read.
 func unreadable(name string, err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	return fmt.Errorf("the list of targets %q cannot be read: %w", name, err)

@@ -45,8 +45,10 @@ func TestLists(t *testing.T) {
 		{"CRLF", "ws1\r\nws2\r\n", "ws1 ws2"},
 		{"blank lines and space", "\n  \n\tws1 \t\n\r\n  ws2\n", "ws1 ws2"},
 		{"comments", "# all\nws1 # \"one\nws2\t#two\n  # three\n", "ws1 ws2"},
-		{"any target", "ws1\n10.0.0.5\n2001:db8::5\n10.0.1.0/30\n10.0.2.1-2\nfe80::1%eth0\n",
-			"ws1 10.0.0.5 2001:db8::5 10.0.1.1 10.0.1.2 10.0.2.1 10.0.2.2 fe80::1%eth0"},
+		{
+			"any target", "ws1\n10.0.0.5\n2001:db8::5\n10.0.1.0/30\n10.0.2.1-2\nfe80::1%eth0\n",
+			"ws1 10.0.0.5 2001:db8::5 10.0.1.1 10.0.1.2 10.0.2.1 10.0.2.2 fe80::1%eth0",
+		},
 		{"UTF-8 with mark", "\ufeffws1\nws2\n", "ws1 ws2"},
 		{"UTF-16LE with mark", "\xff\xfe" + utf16le("ws1 # \U0001f5a5 b\u00fcro\r\nws2\r\n"), "ws1 ws2"},
 		{"UTF-16LE without mark", utf16le("ws1\r\n# \u4f60\nws2\r\n"), "ws1 ws2"},
@@ -63,11 +65,15 @@ func TestLists(t *testing.T) {
 			"\"CN=WS1,OU=a\",\"ws1.corp.example\",\"WS1\"\r\n" +
 			"\"CN=WS2,OU=\"\"b\"\" #1\",,\"WS2\"\r\n", "ws1.corp.example WS2"},
 		{"CSV with a cell of two lines", "description,name\n\"a\n# b\n\nc\",ws1\nd,ws2\n", "ws1 ws2"},
-		{"CSV prefers", "name,computer,address,dnshostname\nn,c,10.0.0.1,d\nn,c,10.0.0.2,\nn,c,,\nn,,,\n",
-			"d 10.0.0.2 c n"},
+		{
+			"CSV prefers", "name,computer,address,dnshostname\nn,c,10.0.0.1,d\nn,c,10.0.0.2,\nn,c,,\nn,,,\n",
+			"d 10.0.0.2 c n",
+		},
 		{"CSV with short rows", "name,dnshostname\nws1\nws2,\nws3,ws3.a,x\n", "ws1 ws2 ws3.a"},
-		{"CSV with comments", "# \"list\n\nname,site # the header\nws1,a # b, c\n# d\n   # \"e\nws2 # f\n\"ws3\" # g, \"h\nws4, # j\n",
-			"ws1 ws2 ws3 ws4"},
+		{
+			"CSV with comments", "# \"list\n\nname,site # the header\nws1,a # b, c\n# d\n   # \"e\nws2 # f\n\"ws3\" # g, \"h\nws4, # j\n",
+			"ws1 ws2 ws3 ws4",
+		},
 		{"CSV with space after a quote", "\"name\" \r\n\"ws1\" \t\r\n  \r\n\"ws2\"", "ws1 ws2"},
 		{"CSV below other white space", "\u00a0\n\u00a0 # list\n\f\nname\nws1\n", "ws1"},
 		{"CSV with # in cells", "Building #,Name\nLab #3,ws1\n\"Lab #4\",ws2\n#5,ws3\n,ws4 # not #5\n", "ws1 ws2 ws4"},

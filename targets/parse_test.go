@@ -196,19 +196,29 @@ func TestExclude(t *testing.T) {
 		others        string
 	}{
 		{args: "WS1 ws1.corp.example ws2", exclude: "ws1. WS2", want: "ws1.corp.example"},
-		{args: "10.0.0.1-4", exclude: "10.0.0.2", want: "10.0.0.1 10.0.0.3 10.0.0.4",
-			excluded: "10.0.0.2 ::ffff:10.0.0.2", others: "10.0.0.1 ::10.0.0.2"},
-		{args: "10.0.0.1-4 ::1", exclude: "10.0.0.3-9 ::1", want: "10.0.0.1 10.0.0.2",
-			excluded: "10.0.0.3 10.0.0.9 ::1", others: "10.0.0.10 ::2"},
+		{
+			args: "10.0.0.1-4", exclude: "10.0.0.2", want: "10.0.0.1 10.0.0.3 10.0.0.4",
+			excluded: "10.0.0.2 ::ffff:10.0.0.2", others: "10.0.0.1 ::10.0.0.2",
+		},
+		{
+			args: "10.0.0.1-4 ::1", exclude: "10.0.0.3-9 ::1", want: "10.0.0.1 10.0.0.2",
+			excluded: "10.0.0.3 10.0.0.9 ::1", others: "10.0.0.10 ::2",
+		},
 		// An excluded CIDR covers its first and last address too, which are hosts of a wider one.
-		{args: "10.0.0.254-10.0.1.1", exclude: "10.0.0.0/24", want: "10.0.1.0 10.0.1.1",
-			excluded: "10.0.0.0 10.0.0.255", others: "10.0.1.0 9.255.255.255"},
+		{
+			args: "10.0.0.254-10.0.1.1", exclude: "10.0.0.0/24", want: "10.0.1.0 10.0.1.1",
+			excluded: "10.0.0.0 10.0.0.255", others: "10.0.1.0 9.255.255.255",
+		},
 		{args: "10.0.0.0/29", exclude: "10.0.0.0/30 10.0.0.6", want: "10.0.0.4 10.0.0.5"},
 		{args: "10.0.0.0/29", exclude: "10.0.0.0/8", want: "", excluded: "10.255.255.255"},
-		{args: "a 10.0.0.1 2001:db8::1", exclude: "::/0 0.0.0.0/0", want: "a",
-			excluded: "255.255.255.255 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff :: 0.0.0.0 fe80::1%x"},
-		{args: "fe80::1%a fe80::1%b fe80::1", exclude: "fe80::1%a", want: "fe80::1%b fe80::1",
-			excluded: "fe80::1%a", others: "fe80::1 fe80::1%b"},
+		{
+			args: "a 10.0.0.1 2001:db8::1", exclude: "::/0 0.0.0.0/0", want: "a",
+			excluded: "255.255.255.255 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff :: 0.0.0.0 fe80::1%x",
+		},
+		{
+			args: "fe80::1%a fe80::1%b fe80::1", exclude: "fe80::1%a", want: "fe80::1%b fe80::1",
+			excluded: "fe80::1%a", others: "fe80::1 fe80::1%b",
+		},
 		{args: "fe80::1%a fe80::2%b", exclude: "fe80::1", want: "fe80::2%b", excluded: "fe80::1%a fe80::1"},
 		// What cannot be asked can be excluded: a resolver may answer with it.
 		{args: "a", exclude: "0.0.0.0 ff02::1 224.0.0.0/4", want: "a", excluded: "0.0.0.0 ff02::1 239.0.0.1"},
@@ -219,12 +229,12 @@ func TestExclude(t *testing.T) {
 			if got := strings.Join(names(t, l), " "); got != test.want {
 				t.Errorf("targets are %q, want %q", got, test.want)
 			}
-			for _, a := range strings.Fields(test.excluded) {
+			for a := range strings.FieldsSeq(test.excluded) {
 				if !l.Excluded(netip.MustParseAddr(a)) {
 					t.Errorf("%s is not excluded", a)
 				}
 			}
-			for _, a := range strings.Fields(test.others) {
+			for a := range strings.FieldsSeq(test.others) {
 				if l.Excluded(netip.MustParseAddr(a)) {
 					t.Errorf("%s is excluded", a)
 				}

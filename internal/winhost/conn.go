@@ -33,6 +33,7 @@ type conn struct {
 	*link
 	peer          *conn
 	local, remote *net.TCPAddr
+	client        bool
 	record        func([]byte) // told what this end writes; may be nil
 
 	inbox           []chunk
@@ -46,7 +47,7 @@ type conn struct {
 // pair returns the two ends of a new connection.
 func pair(client, server *net.TCPAddr, rtt time.Duration) (*conn, *conn) {
 	l := &link{changed: make(chan struct{}), delay: rtt / 2}
-	c := &conn{link: l, local: client, remote: server}
+	c := &conn{link: l, local: client, remote: server, client: true}
 	s := &conn{link: l, local: server, remote: client, peer: c}
 	c.peer = s
 	return c, s
@@ -145,7 +146,8 @@ func (c *conn) wasReset() bool {
 }
 
 // Close ends both directions. The peer reads what is on its way, then io.EOF,
-// or a reset after SetLinger(0).
+// or a reset after SetLinger(0). What a client sent before arrives with it and
+// at once, so that no service outlives a test in whose bubble time has stopped.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,6 +161,11 @@ func (c *conn) Close() error {
 	}
 	if !c.peer.closed {
 		c.send(chunk{end: end})
+	}
+	if c.client {
+		for i := range c.peer.inbox {
+			c.peer.inbox[i].at = time.Now()
+		}
 	}
 	c.wake()
 	return nil

@@ -37,7 +37,7 @@ type Host struct {
 // Fails connects meet the fate, and those after it are served.
 type Port struct {
 	Fate  Fate
-	Serve func(net.Conn) // ends when the connection does, which is then closed
+	Serve func(net.Conn) // ends when the client closes; the connection is then closed
 	Fails int
 }
 

@@ -1,0 +1,129 @@
+package probe
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every place has a sentence of reason and of fix for every outcome, with
+// nothing left to fill in.
+func TestAdvices(t *testing.T) {
+	places := map[place]Step{
+		atName: resolve, atIdentity: identify, atSMB: connect445, atNegotiate: negotiate, atMapper: connect135,
+		atMapperBind: bindMapper, atMap: mapService, atPort: connectPort, atService: bindService, atDCOM: bindDCOM, atAlive: alive,
+	}
+	for at, step := range places {
+		for _, o := range every {
+			if o == OK || at == atIdentity && o != WrongHost {
+				continue
+			}
+			a := adviceOn(at, o)
+			for _, rule := range Rules() {
+				if onward := at == atMap || at == atPort || at == atService; onward && rule.Route != ByDynamic {
+					continue
+				}
+				step.Outcome = o
+				s := scene{rule: rule, asked: Operations(), step: step, place: at, seen: &sighting{}}
+				for _, text := range []string{s.fill(a.reason, "a firewall drops it"), s.fill(a.fix, "")} {
+					if strings.ContainsAny(text, "{}") || !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "Enable-NetFirewallRule") {
+						t.Errorf("%s, %s, %s: %q", at, o, rule.ID, text)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The fix names the Starter GPO first, then a line with both variants of the
+// very rule that is in the way.
+func TestEnable(t *testing.T) {
+	rules := Rules()
+	tests := []struct {
+		rule  Rule
+		at    place
+		asked []Operation
+		want  []string
+	}{
+		{rules[0], atSMB, Operations(), []string{`"Group Policy Reporting Firewall Ports"`, "'RemoteEventLogSvc-NP-In-TCP','RemoteEventLogSvc-NP-In-TCP-NoScope'"}},
+		{rules[4], atPort, Operations(), []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-In-TCP','RemoteTask-In-TCP-NoScope'"}},
+		{rules[4], atMapper, Operations(), []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-RPCSS-In-TCP','RemoteTask-RPCSS-In-TCP-NoScope'"}},
+		{rules[3], atMapper, []Operation{Refresh}, []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-RPCSS-In-TCP'"}},
+		{rules[3], anywhere, Operations(), []string{`"Group Policy Reporting Firewall Ports" or "Group Policy Remote Update Firewall Ports"`, "'WMI-WINMGMT-In-TCP'"}},
+	}
+	for _, tt := range tests {
+		got := scene{rule: tt.rule, asked: tt.asked, place: tt.at, seen: &sighting{}}.enable()
+		at := 0
+		for _, want := range append(tt.want, RunOnHost, "| Enable-NetFirewallRule") {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s at %s: %q lacks %q", tt.rule.ID, tt.at, got, want)
+			}
+		}
+		if at = strings.Index(got, "Starter GPO"); at < 0 || at > strings.Index(got, "Get-NetFirewallRule") {
+			t.Errorf("%s: the Starter GPO does not come first: %q", tt.rule.ID, got)
+		}
+	}
+}
+
+// Whose firewall it is, as far as the trails tell.
+func TestFirewall(t *testing.T) {
+	ok := func(s Step) Step { s.Outcome = OK; return s }
+	lost := func(s Step) Step { s.Outcome = Timeout; return s }
+	open := &sighting{smb: Trail{ok(connect445)}, mappers: []Trail{{ok(connect135), ok(bindMapper)}}}
+	dynamic := func(s ...Step) []Finding {
+		var out []Finding
+		for _, step := range s {
+			out = append(out, Finding{Rule: Rule{Route: ByDynamic}, Trail: Trail{ok(connect135), step}})
+		}
+		return out
+	}
+	tests := []struct {
+		name     string
+		at       place
+		seen     *sighting
+		findings []Finding
+		want     Owner
+	}{
+		{"one dynamic port open, the other dropped", atPort, open, dynamic(ok(connectPort), lost(connectPort)), HostFirewall},
+		{"both dropped", atPort, open, dynamic(lost(connectPort), lost(connectPort)), NetworkFirewall},
+		{"the only one asked dropped", atPort, open, dynamic(lost(connectPort)), AnyFirewall},
+		{"445 dropped, a dynamic port open", atSMB, open, dynamic(ok(connectPort)), HostFirewall},
+		{"445 dropped, 135 open", atSMB, open, dynamic(lost(connectPort), lost(connectPort)), AnyFirewall},
+		{"135 dropped, 445 open", atMapper, &sighting{smb: Trail{ok(connect445)}, mappers: []Trail{{lost(connect135)}}}, nil, AnyFirewall},
+		{"both dropped, a liveness port answers", atMapper, &sighting{alive: 7680, mappers: []Trail{{lost(connect135)}}}, nil, HostFirewall},
+	}
+	for _, tt := range tests {
+		owner, tell := scene{place: tt.at, seen: tt.seen}.firewall(tt.findings)
+		if owner != tt.want || tell == "" {
+			t.Errorf("%s: %s (%s), want %s", tt.name, owner, tell, tt.want)
+		}
+	}
+}
+
+// Clusters keep the first targets' names and words, whatever the order in
+// which the reports come.
+func TestClusters(t *testing.T) {
+	cause := Cause{Owner: HostFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}
+	other := Cause{Owner: NameService, Stage: Resolve, Outcome: NoSuchName, where: "name"}
+	report := func(i int, name string, causes ...Cause) *Report {
+		r := &Report{Target: Target{Name: name, Index: i}}
+		for _, c := range causes {
+			r.Findings = append(r.Findings, Finding{Cause: c, Reason: "A longer reason of " + name + ".", Fix: "none"}, Finding{Cause: c, Reason: "Reason of " + name + ".", Fix: "Fix of " + name + "."})
+		}
+		return r
+	}
+	reports := []*Report{report(0, "a", cause), report(1, "b", cause, other), report(2, "c"), report(3, "d", cause), report(4, "e", cause)}
+	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {3, 0, 4, 1, 2}} {
+		var c Clusters
+		for _, i := range order {
+			c.Add(reports[i])
+		}
+		all := c.All()
+		if len(all) != 2 || all[0].Cause != cause || all[0].Hosts != 4 || all[1].Cause != other || all[1].Hosts != 1 {
+			t.Fatalf("%v: %+v", order, all)
+		}
+		if !slices.Equal(all[0].Sample, []string{"a", "b", "d"}) || all[0].Reason != "Reason of a." || all[0].Fix != "Fix of a." {
+			t.Errorf("%v: %+v", order, *all[0])
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package probe_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gpreach/gpreach/internal/winhost"
+	"github.com/gpreach/gpreach/probe"
+)
+
+// dark returns n targets with nothing behind them.
+func dark(n int) iter.Seq[probe.Target] {
+	return func(yield func(probe.Target) bool) {
+		for i := range n {
+			if !yield(probe.Target{Name: fmt.Sprintf("10.78.%d.%d", i/256, i%256), Index: i}) {
+				return
+			}
+		}
+	}
+}
+
+// A thousand silent hosts, fifty at a time, 2 s each: every one once, in 40 s.
+func TestSweep(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		var seen []int
+		for r := range prober(winhost.NewNetwork()).Sweep(t.Context(), dark(1000), probe.Plan{Concurrency: 50}) {
+			seen = append(seen, r.Target.Index)
+		}
+		took := time.Since(start)
+		inOrder := slices.IsSorted(seen)
+		slices.Sort(seen)
+		if len(slices.Compact(seen)) != 1000 || took != 40*time.Second {
+			t.Errorf("%d reports in %v", len(seen), took)
+		}
+		if inOrder {
+			t.Error("the targets were asked in the order given: one subnet would be hit at once")
+		}
+	})
+}
+
+func TestSweepRate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start, n := time.Now(), 0
+		for range prober(winhost.NewNetwork()).Sweep(t.Context(), dark(101), probe.Plan{Concurrency: 200, Rate: 10}) {
+			n++
+		}
+		if took := time.Since(start); n != 101 || took != 12*time.Second { // the last is begun after 10 s
+			t.Errorf("%d reports in %v", n, took)
+		}
+	})
+}
+
+// Leaving the loop stops everything; the bubble would not end otherwise.
+func TestSweepLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.78.0.7"))
+		start := time.Now()
+		for r := range prober(winhost.NewNetwork(h)).Sweep(t.Context(), dark(1000), probe.Plan{Concurrency: 1000}) {
+			if r.Target.Index != 7 {
+				t.Errorf("%s came first", r.Target.Name)
+			}
+			break
+		}
+		if took := time.Since(start); took != 102*time.Millisecond {
+			t.Errorf("left after %v", took)
+		}
+	})
+}
+
+// Ctrl-C: the hosts that were begun are reported, no other is.
+func TestSweepInterrupted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, stop)
+		finished, canceled := 0, 0
+		for r := range prober(winhost.NewNetwork()).Sweep(ctx, dark(1000), probe.Plan{Concurrency: 10}) {
+			switch s := r.Findings[0].Trail[0]; s.Outcome {
+			case probe.Timeout:
+				finished++
+			case probe.Canceled:
+				canceled++
+			default:
+				t.Errorf("%s: %s", r.Target.Name, s.Outcome)
+			}
+		}
+		if finished != 10 || canceled != 10 {
+			t.Errorf("%d finished, %d canceled", finished, canceled)
+		}
+	})
+}

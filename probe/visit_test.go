@@ -1,0 +1,263 @@
+package probe_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gpreach/gpreach/internal/winhost"
+	"github.com/gpreach/gpreach/probe"
+)
+
+// probeAddr probes hosts by the first one's literal address, with defaults
+// that change may alter, and returns the report and the network.
+func probeAddr(t *testing.T, change func(*probe.Prober, *winhost.Host), asked ...probe.Operation) (*probe.Report, *winhost.Network) {
+	t.Helper()
+	h := winhost.Client("ws-001.corp.example", hostAddr)
+	n := winhost.NewNetwork(h)
+	p := prober(n)
+	change(p, h)
+	return p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, asked), n
+}
+
+// A healthy host costs five round trips, with everything asked and the network
+// dropping what is not declared: 24158 is given up in the time the rest takes.
+func TestFiveRoundTrips(t *testing.T) {
+	const rtt = 50 * time.Millisecond
+	for _, asked := range [][]probe.Operation{nil, {probe.RSoP}, {probe.Refresh}} {
+		bubble(t, func(t *testing.T) {
+			r, n := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) { h.RTT = rtt }, asked...)
+			if r.Elapsed != 5*rtt {
+				t.Errorf("%v took %v, want five round trips of %v", asked, r.Elapsed, rtt)
+			}
+			if r.Identity == nil || n.Dials("10.77.0.101:24158") != 1 {
+				t.Errorf("%v: identity %v, 24158 dialled %d times", asked, r.Identity, n.Dials("10.77.0.101:24158"))
+			}
+		})
+	}
+}
+
+// What a host is sent, and where: nothing else is dialled, and no SMB1.
+func TestDialled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, n := probeAddr(t, func(*probe.Prober, *winhost.Host) {})
+		want := []string{"10.77.0.101:135", "10.77.0.101:24158", "10.77.0.101:445", "10.77.0.101:49667", "10.77.0.101:49668"}
+		if got := n.Dialled(); !slices.Equal(got, want) {
+			t.Errorf("dialled %v, want %v", got, want)
+		}
+		if got := n.Dials("10.77.0.101:135"); got != 3 { // one for each mapped interface, one for the identity
+			t.Errorf("135 was dialled %d times", got)
+		}
+		if sent := string(n.Sent("10.77.0.101:445")); !strings.HasPrefix(sent[4:], "\xfeSMB") || strings.Contains(sent, "\xffSMB") {
+			t.Errorf("445 was sent %q", sent)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		_, n := probeAddr(t, func(p *probe.Prober, _ *winhost.Host) { p.NoIdentify, p.NoWMIPort = true, true }, probe.Refresh)
+		want := []string{"10.77.0.101:135", "10.77.0.101:445", "10.77.0.101:49668"}
+		if got := n.Dialled(); !slices.Equal(got, want) || n.Dials("10.77.0.101:135") != 1 {
+			t.Errorf("dialled %v, want %v, each once", got, want)
+		}
+		if sent := n.Sent("10.77.0.101:445"); len(sent) != 0 {
+			t.Errorf("445 was sent %x, though refresh has no rule there", sent)
+		}
+	})
+}
+
+// The mapper's towers name another address, as behind NAT: only its ports count.
+func TestTowerAddressIsNotDialled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, n := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) { h.Inner = netip.MustParseAddr("192.0.2.9") })
+		for _, d := range n.Dialled() {
+			if !strings.HasPrefix(d, "10.77.0.101:") {
+				t.Errorf("%s was dialled", d)
+			}
+		}
+		if got := r.Status(probe.Refresh); got != probe.StatusUnproven {
+			t.Errorf("refresh is %s", got)
+		}
+	})
+}
+
+// A lost SYN: the second dial, at half the timeout, decides.
+func TestSecondDial(t *testing.T) {
+	tests := []struct {
+		name    string
+		port    winhost.Port
+		want    probe.Outcome
+		elapsed time.Duration
+	}{
+		{"the second connects", winhost.Port{Fate: winhost.Drop, Fails: 1}, probe.OK, time.Second + 2*time.Millisecond},
+		{"both are lost", winhost.Port{Fate: winhost.Drop, Fails: 9}, probe.Timeout, 2 * time.Second},
+		{"the first is refused", winhost.Port{Fate: winhost.Refuse, Fails: 1}, probe.Refused, 2 * time.Millisecond},
+		{"the first meets ICMP", winhost.Port{Fate: winhost.ICMP, Fails: 1}, probe.Unroutable, 2 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		bubble(t, func(t *testing.T) {
+			r, _ := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) {
+				tt.port.Serve = h.Ports[445].Serve
+				h.Ports[445] = tt.port
+			})
+			s := r.Findings[0].Trail[0]
+			if s.Outcome != tt.want || s.Elapsed != tt.elapsed {
+				t.Errorf("%s: %s after %v, want %s after %v", tt.name, s.Outcome, s.Elapsed, tt.want, tt.elapsed)
+			}
+		})
+	}
+}
+
+// A second dial that does not connect and is not refused counts as never made,
+// whatever became of it; one that is refused decides.
+func TestSecondDialFails(t *testing.T) {
+	for outcome, fate := range map[probe.Outcome]error{
+		probe.Timeout: errors.New("no buffers"),
+		probe.Refused: &net.OpError{Op: "dial", Err: errRefused},
+	} {
+		bubble(t, func(t *testing.T) {
+			n := winhost.NewNetwork()
+			p := prober(n)
+			var mu sync.Mutex
+			dials := map[string]int{}
+			p.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				mu.Lock()
+				dials[address]++
+				first := dials[address] == 1
+				mu.Unlock()
+				if strings.HasSuffix(address, ":445") && !first {
+					return nil, fate
+				}
+				return n.Dial(ctx, network, address)
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: "10.77.0.1"}, nil)
+			if s := r.Findings[0].Trail[0]; s.Outcome != outcome {
+				t.Errorf("%s, want %s", s.Outcome, outcome)
+			}
+		})
+	}
+}
+
+// Liveness ports are dialled only where nothing answered by the second dial.
+func TestLiveness(t *testing.T) {
+	tests := []struct {
+		name    string
+		spoil   func(*winhost.Host)
+		status  probe.Status
+		dialled bool
+		elapsed time.Duration
+	}{
+		{"healthy", func(*winhost.Host) {}, probe.StatusUnproven, false, 102 * time.Millisecond},
+		{"one port up", func(h *winhost.Host) { clear(h.Ports); h.Ports[3389] = winhost.Port{Serve: winhost.Mute} },
+			probe.StatusUnreachable, true, 2 * time.Second},
+		{"one port refused", func(h *winhost.Host) { clear(h.Ports); h.Ports[5985] = winhost.Port{Fate: winhost.Refuse} },
+			probe.StatusUnreachable, true, 2 * time.Second},
+		{"nothing", func(h *winhost.Host) { clear(h.Ports) }, probe.StatusSilent, true, 2 * time.Second},
+		{"only 445", func(h *winhost.Host) { h.Ports = map[uint16]winhost.Port{445: h.Ports[445]} },
+			probe.StatusUnreachable, false, 2 * time.Second},
+		{"ICMP at once", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.ICMP },
+			probe.StatusSilent, true, 4 * time.Millisecond},
+		{"not permitted here", func(h *winhost.Host) { clear(h.Ports); h.Ports[445] = winhost.Port{Fate: winhost.NotPermitted} },
+			probe.StatusUnreachable, true, 2 * time.Second},
+	}
+	for _, tt := range tests {
+		bubble(t, func(t *testing.T) {
+			r, n := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) { tt.spoil(h) })
+			if got := r.Status(probe.RSoP); got != tt.status {
+				t.Errorf("%s: %s, want %s", tt.name, got, tt.status)
+			}
+			if got := n.Dials("10.77.0.101:3389") > 0; got != tt.dialled {
+				t.Errorf("%s: liveness ports dialled: %v", tt.name, got)
+			}
+			if r.Elapsed != tt.elapsed {
+				t.Errorf("%s: took %v, want %v", tt.name, r.Elapsed, tt.elapsed)
+			}
+			for _, f := range r.Findings {
+				for _, s := range f.Trail {
+					if strings.HasSuffix(s.Peer, ":3389") {
+						t.Errorf("%s: a liveness port is a step: %v", tt.name, s)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The fixed port is given up when all else is finished, but not before
+// max(100 ms, 4 x the connect time of 135) since its own dial.
+func TestFixedPortCostsNoTimeout(t *testing.T) {
+	for rtt, want := range map[time.Duration]time.Duration{
+		time.Millisecond:       101 * time.Millisecond,
+		20 * time.Millisecond:  120 * time.Millisecond,
+		30 * time.Millisecond:  150 * time.Millisecond,
+		300 * time.Millisecond: 1500 * time.Millisecond,
+	} {
+		bubble(t, func(t *testing.T) {
+			r, _ := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) { h.RTT = rtt })
+			if r.Elapsed != want {
+				t.Errorf("round trip %v: took %v, want %v", rtt, r.Elapsed, want)
+			}
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		r, _ := probeAddr(t, func(p *probe.Prober, _ *winhost.Host) { p.NoWMIPort = true })
+		if r.Elapsed != 10*time.Millisecond {
+			t.Errorf("without it: took %v", r.Elapsed)
+		}
+	})
+}
+
+// The deadline counts from the first dial and cuts what is under way.
+func TestDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, _ := probeAddr(t, func(p *probe.Prober, h *winhost.Host) {
+			p.Deadline = 700 * time.Millisecond
+			h.Ports[49668] = winhost.Port{Serve: winhost.Mute}
+		}, probe.Refresh)
+		want := "refresh unreachable\n" + wmi + "\nTASK unreachable: [135] connect bind map [49668] connect bind=timeout\n" + map2
+		if got := sketch(r); got != want || r.Elapsed != 700*time.Millisecond {
+			t.Errorf("after %v:\n%s\nwant:\n%s", r.Elapsed, got, want)
+		}
+	})
+	bubble(t, func(t *testing.T) { // a slow resolver does not spend it
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		n := winhost.NewNetwork(h)
+		n.Names["ws-001.corp.example"] = winhost.Record{Addrs: h.Addrs, Delay: 4 * time.Second}
+		p := prober(n)
+		p.Deadline = time.Second
+		if r := p.Probe(t.Context(), probe.Target{Name: "ws-001.corp.example"}, nil); r.Status(probe.Refresh) != probe.StatusUnproven {
+			t.Errorf("a slow resolver: %s", sketch(r))
+		}
+	})
+}
+
+// Ctrl-C: what was begun is canceled, unknown and not silent, and nothing is
+// left running (the bubble and goleak see to that).
+func TestCancel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		h.Ports[445] = winhost.Port{Serve: winhost.Mute}
+		h.Ports[49668] = winhost.Port{Fate: winhost.Drop}
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, stop)
+		r := prober(winhost.NewNetwork(h)).Probe(ctx, probe.Target{Name: hostAddr.String()}, nil)
+		want := lines("rsop unproven", "refresh unproven", "NP unknown: [445] connect negotiate=canceled", log, mapp, wmi,
+			"TASK unknown: [135] connect bind map [49668] connect=canceled", map2)
+		if got := sketch(r); got != want || r.Elapsed != 500*time.Millisecond {
+			t.Errorf("after %v:\n%s\nwant:\n%s", r.Elapsed, got, want)
+		}
+		checkWording(t, r)
+	})
+	bubble(t, func(t *testing.T) { // before anything answered
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(700*time.Millisecond, stop)
+		r := prober(winhost.NewNetwork()).Probe(ctx, probe.Target{Name: hostAddr.String()}, nil)
+		if r.Silent || r.Status(probe.RSoP) != probe.StatusUnproven {
+			t.Errorf("an interrupted host is %s", r.Status(probe.RSoP))
+		}
+	})
+}
