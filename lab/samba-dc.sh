@@ -158,7 +158,7 @@ down() {
     [[ -d $dir && -O $dir && ! -L $dir && -d $dir/log ]] || { say "not up"; return; }
     pid=$(cat "$dir/pid" 2>/dev/null || true)
     if runs_on_dc "$pid"; then
-        kill -KILL "$pid" # its process namespace, so all of Samba, goes with it
+        pkill -KILL -P "$pid" # the first process of Samba's namespace: the others end with it, and unshare last
         for ((i = 0; i < 100; i++)); do runs_on_dc "$pid" || break; sleep 0.1; done
     fi
     network_down

@@ -28,21 +28,10 @@ type approach struct {
 	cancel context.CancelFunc
 	smb    *door
 	mapper []*door
+	ended  int // doors that race has seen end
 }
 
 func (a *approach) doors() []*door { return append([]*door{a.smb}, a.mapper...) }
-
-// ended reports whether all dials have ended.
-func (a *approach) ended() bool {
-	for _, d := range a.doors() {
-		select {
-		case <-d.open:
-		default:
-			return false
-		}
-	}
-	return true
-}
 
 func (v *visit) approach(addr netip.Addr) *approach {
 	ctx, cancel := context.WithCancel(v.ctx)
@@ -86,12 +75,11 @@ func (v *visit) dial(ctx context.Context, to netip.AddrPort) (*link, Step) {
 // The trails are the failed connects to 445 and 135 at the others. A sole
 // address is chosen before its dials have ended.
 func (v *visit) arrive(addrs []netip.Addr) (a *approach, smb, mapper Trail) {
-	begun := []*approach{v.approach(addrs[0])}
-	v.routes.Go(func() { v.seen.alive = v.liveness(begun[0]) })
+	a = v.approach(addrs[0])
+	first, begun := a, []*approach{a}
+	v.routes.Go(func() { v.seen.alive = v.liveness(first) })
 	if len(addrs) > 1 {
 		begun, a = v.race(begun, addrs[1:])
-	} else {
-		a = begun[0]
 	}
 	for _, other := range begun {
 		if other == a {
@@ -119,7 +107,8 @@ func (v *visit) race(begun []*approach, waiting []netip.Addr) ([]*approach, *app
 			if d.step.Outcome == OK {
 				return begun, d.approach
 			}
-			if next = d.approach.ended(); next {
+			d.approach.ended++
+			if next = d.approach.ended == len(d.approach.doors()); next {
 				left--
 			}
 		case <-timer.C:

@@ -5,8 +5,9 @@ package report
 
 import "github.com/gpreach/gpreach/probe"
 
-// A Writer shows reports as they come. Close shows what is still held back; a
-// Writer is closed once, also after an interruption.
+// A Writer shows reports as they come, but for those that are Excluded. Close
+// shows what is still held back; a Writer is closed once, also after an
+// interruption.
 type Writer interface {
 	Add(r *probe.Report) error
 	Close() error

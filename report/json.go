@@ -109,6 +109,9 @@ func NDJSON(w io.Writer) Writer { return ndjson{w} }
 type ndjson struct{ w io.Writer }
 
 func (n ndjson) Add(r *probe.Report) error {
+	if r.Excluded {
+		return nil
+	}
 	b, err := json.Marshal(newDocument(r))
 	if err != nil {
 		return err

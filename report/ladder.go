@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,10 +15,14 @@ var verdictMarks = map[probe.Verdict]string{probe.Reachable: "+", probe.Unreacha
 // that was asked alone.
 func ladder(b *strings.Builder, r *probe.Report) {
 	if id := r.Identity; id != nil {
-		fmt.Fprintf(b, "\n%s calls itself %s, domain %s, Windows %s.\n", r.Target.Name, or(id.DNS, id.Computer), or(id.Domain, "unknown"), or(id.Build, "of an unknown build"))
+		fmt.Fprintf(b, "\n%s calls itself %s, domain %s, Windows %s.\n", r.Target.Name,
+			cmp.Or(id.DNS, id.Computer, "nothing"), cmp.Or(id.Domain, "unknown"), cmp.Or(id.Build, "of an unknown build"))
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(b, "\n%s %s: %s\n", verdictMarks[f.Verdict], f.Rule.Name, f.Verdict)
+		if f.Verdict != probe.Reachable && f.Cause == (probe.Cause{}) { // no ticket tells why
+			b.WriteString(wrap(f.Reason, "    "))
+		}
 		peer := 0
 		for _, s := range f.Trail {
 			peer = max(peer, len(s.Peer))
@@ -27,11 +32,4 @@ func ladder(b *strings.Builder, r *probe.Report) {
 			fmt.Fprintln(b, strings.TrimRight(line, " "))
 		}
 	}
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -11,15 +11,16 @@ import (
 // A Summary gathers what reports add up to: how many hosts have which status,
 // and whose ticket the failures are.
 type Summary struct {
-	Hosts    int
-	asked    []probe.Operation
-	vantage  string
-	counts   map[probe.Operation]map[probe.Status]int
-	blocked  int // hosts with an operation unreachable, denied or silent
-	ready    int
-	clusters probe.Clusters
-	warnings []string // the first few, in order
-	warned   int      // all of them
+	Hosts      int
+	asked      []probe.Operation
+	vantage    string
+	counts     map[probe.Operation]map[probe.Status]int
+	blocked    int // hosts with an operation unreachable, denied or silent
+	ready      int
+	unfinished int // of neither: hosts of which this machine could not learn all
+	clusters   probe.Clusters
+	warnings   []string // the first few, in order
+	warned     int      // all of them
 }
 
 // maxWarnings is how many warnings a summary repeats.
@@ -43,6 +44,8 @@ func (s *Summary) Add(r *probe.Report) {
 		s.ready++
 	case !r.Accepted(probe.StatusUnproven):
 		s.blocked++
+	case slices.ContainsFunc(r.Causes(), func(c probe.Cause) bool { return c.Owner == probe.ThisMachine }):
+		s.unfinished++
 	}
 	s.clusters.Add(r)
 	s.warned += len(r.Warnings)
@@ -77,10 +80,15 @@ func (s *Summary) proved() string {
 		return "No host was asked.\n"
 	case s.ready == s.Hosts:
 		return asked + ": every rule is reachable.\n"
-	case s.blocked == 0:
+	case s.blocked == 0 && s.unfinished == 0:
 		return asked + ": " + proof + ".\n"
 	}
-	return fmt.Sprintf("%s: %d blocked or silent. Without a credential the most that a host can show is\n\"%s\" (unproven).\n", asked, s.blocked, proof)
+	text := fmt.Sprintf("%s: %d blocked or silent, %d ready,\n%d unproven (%s).\n",
+		asked, s.blocked, s.ready, s.Hosts-s.blocked-s.ready, proof)
+	if s.unfinished > 0 {
+		text += fmt.Sprintf("Of the unproven %d could not be asked to the end.\n", s.unfinished)
+	}
+	return text
 }
 
 func (s *Summary) table(b *strings.Builder) {

@@ -48,7 +48,12 @@ func (c *Conn) Challenge(s Syntax) (*Challenge, error) {
 	return ch, nil
 }
 
-const flagVersion = 0x02000000 // NTLMSSP_NEGOTIATE_VERSION
+// Flags of a CHALLENGE_MESSAGE that say which of its fields count, [MS-NLMP]
+// section 2.2.2.5.
+const (
+	flagTargetInfo = 0x00800000
+	flagVersion    = 0x02000000
+)
 
 func parseChallenge(msg []byte) (*Challenge, error) {
 	r := wire.NewReader(msg, binary.LittleEndian)
@@ -65,6 +70,9 @@ func parseChallenge(msg []byte) (*Challenge, error) {
 	ch := &Challenge{}
 	if flags&flagVersion != 0 {
 		ch.Major, ch.Minor, ch.Build = r.Uint8(), r.Uint8(), r.Uint16()
+	}
+	if flags&flagTargetInfo == 0 {
+		infoAt, infoLen = 0, 0
 	}
 	info := r.At(infoAt, infoLen)
 	if r.Err() != nil {

@@ -5,8 +5,9 @@
 //
 // A Conn works on a connection that its caller opened, bounded by deadlines
 // and closes; the package never dials, logs, sleeps or starts a goroutine. No
-// reply can make it allocate more than 64 KiB. Replies are accepted in either
-// byte order and in any fragments.
+// more than 64 KiB of a reply is taken, and nothing is allocated for a length
+// that was not bounded. Replies are accepted in either byte order and in any
+// fragments.
 //
 // Errors are one of *Fault, *BindNak, *Rejected, *Status, ErrNotRegistered,
 // one that wraps wire.ErrGarbled, or the connection's own.

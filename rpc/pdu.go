@@ -61,10 +61,18 @@ func appendPDU(b []byte, typ uint8, callID uint32, body, token []byte) []byte {
 	return b
 }
 
-// readPDU reads one fragment. Its length is bounded before it is allocated.
+// readPDU reads one fragment. Its length is bounded before it is allocated, and
+// a server that does not speak RPC is found out by its first bytes: it may send
+// no more than a few.
 func readPDU(r io.Reader) (*pdu, error) {
 	var h [headerLen]byte
-	if _, err := io.ReadFull(r, h[:]); err != nil {
+	if _, err := io.ReadFull(r, h[:2]); err != nil {
+		return nil, err
+	}
+	if h[0] != 5 || h[1] > 1 {
+		return nil, wire.Garbled("RPC version %d.%d", h[0], h[1])
+	}
+	if err := wire.ReadRest(r, h[2:]); err != nil {
 		return nil, err
 	}
 	p := &pdu{typ: h[2], flags: h[3], order: binary.LittleEndian}
@@ -75,9 +83,6 @@ func readPDU(r io.Reader) (*pdu, error) {
 	default:
 		return nil, wire.Garbled("data representation %#x", h[4])
 	}
-	if h[0] != 5 || h[1] > 1 {
-		return nil, wire.Garbled("RPC version %d.%d", h[0], h[1])
-	}
 	fragLen, authLen := int(p.order.Uint16(h[8:])), int(p.order.Uint16(h[10:]))
 	p.callID = p.order.Uint32(h[12:])
 	if fragLen < headerLen || fragLen > maxFrag {
@@ -87,10 +92,7 @@ func readPDU(r io.Reader) (*pdu, error) {
 		return nil, wire.Garbled("security token of %d bytes in a fragment of %d", authLen, fragLen)
 	}
 	p.body = make([]byte, fragLen-headerLen)
-	if _, err := io.ReadFull(r, p.body); err != nil {
-		if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
-			err = io.ErrUnexpectedEOF
-		}
+	if err := wire.ReadRest(r, p.body); err != nil {
 		return nil, err
 	}
 	if authLen > 0 {

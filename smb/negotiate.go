@@ -141,16 +141,21 @@ func appendNegotiate(b []byte) ([]byte, error) {
 }
 
 // readMessage reads one direct TCP frame. Its length is bounded before it is
-// allocated, and a server that does not speak SMB2 is found out before.
+// allocated, and a server that does not speak SMB2 is found out by its first
+// bytes: it may send no more than a few.
 func readMessage(r io.Reader) ([]byte, error) {
 	var h [4 + 4]byte // frame header and ProtocolId
-	if _, err := io.ReadFull(r, h[:]); err != nil {
+	if _, err := io.ReadFull(r, h[:4]); err != nil {
+		return nil, err
+	}
+	if h[0] != 0 {
+		return nil, wire.Garbled("frame type %#x", h[0])
+	}
+	if err := wire.ReadRest(r, h[4:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(h[:4])
 	switch protocol := string(h[4:]); {
-	case h[0] != 0:
-		return nil, wire.Garbled("frame type %#x", h[0])
 	case protocol == "\xffSMB":
 		return nil, ErrSMB1
 	case protocol != "\xfeSMB":
@@ -160,10 +165,7 @@ func readMessage(r io.Reader) ([]byte, error) {
 	}
 	msg := make([]byte, n)
 	copy(msg, h[4:])
-	if _, err := io.ReadFull(r, msg[4:]); err != nil {
-		if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
-			err = io.ErrUnexpectedEOF
-		}
+	if err := wire.ReadRest(r, msg[4:]); err != nil {
 		return nil, err
 	}
 	return msg, nil

@@ -1,6 +1,7 @@
 package winhost
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -24,7 +25,7 @@ type link struct {
 type chunk struct {
 	at   time.Time // when it arrives
 	data []byte
-	end  error
+	end  error // what reading gives from then on
 }
 
 // A conn is one end of a connection. It is a buffered net.Conn whose every
@@ -76,12 +77,8 @@ func (c *conn) Read(p []byte) (int, error) {
 // take reads from the first chunk. The end of the stream stays where it is.
 func (c *conn) take(p []byte) (int, error) {
 	first := &c.inbox[0]
-	switch first.end {
-	case nil:
-	case io.EOF:
-		return 0, io.EOF
-	default:
-		return 0, c.failed("read", os.NewSyscallError("read", first.end))
+	if first.end != nil {
+		return 0, first.end
 	}
 	n := copy(p, first.data)
 	first.data = first.data[n:]
@@ -142,7 +139,7 @@ func (c *conn) wasReset() bool {
 		return false
 	}
 	last := c.inbox[len(c.inbox)-1]
-	return last.end == syscall.ECONNRESET && passed(last.at)
+	return errors.Is(last.end, syscall.ECONNRESET) && passed(last.at)
 }
 
 // Close ends both directions. The peer reads what is on its way, then io.EOF,
@@ -157,7 +154,7 @@ func (c *conn) Close() error {
 	c.closed, c.inbox, c.held = true, nil, 0
 	end := io.EOF
 	if c.abort {
-		end = syscall.ECONNRESET
+		end = c.peer.failed("read", os.NewSyscallError("read", syscall.ECONNRESET))
 	}
 	if !c.peer.closed {
 		c.send(chunk{end: end})

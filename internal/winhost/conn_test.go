@@ -59,7 +59,7 @@ func TestCloseLetsThePeerReadTheRest(t *testing.T) {
 		if s, err := exhaust(b); s != "last words" || err != nil {
 			t.Errorf("read %q, %v", s, err)
 		}
-		if _, err := b.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("second end: %v, want EOF again", err)
 		}
 		if _, err := a.Read(nil); !errors.Is(err, net.ErrClosed) {
@@ -123,10 +123,10 @@ func TestDeadlines(t *testing.T) {
 			took := bubble(t, func(t *testing.T) {
 				a, _ := ends()
 				end = op(a)
-				a.SetDeadline(time.Time{})
+				err := a.SetDeadline(time.Time{})
 				write(t, a.peer, "on")
-				if _, err := a.Read(make([]byte, 2)); err != nil {
-					t.Errorf("after the deadline was lifted: %v", err)
+				if _, readErr := a.Read(make([]byte, 2)); err != nil || readErr != nil {
+					t.Errorf("after the deadline was lifted: %v, %v", err, readErr)
 				}
 			})
 			var timeout net.Error
@@ -184,7 +184,7 @@ func TestCloseWakesEveryone(t *testing.T) {
 		if err := <-read; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("the reader got %v, want net.ErrClosed", err)
 		}
-		if _, err := d.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := d.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("its peer got %v, want EOF", err)
 		}
 	})

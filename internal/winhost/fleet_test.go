@@ -49,8 +49,7 @@ func TestFleet(t *testing.T) {
 // look describes a host.
 func look(t *testing.T, n *Network, name string) string {
 	addrs, err := n.Lookup(t.Context(), name)
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.Err
 	}
 	dial := func(port string) net.Conn {

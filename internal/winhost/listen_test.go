@@ -16,31 +16,31 @@ func TestListen(t *testing.T) {
 	defer cancel()
 	type listening struct {
 		port uint16
-		at   net.Addr
+		net.Listener
 	}
 	listeners, ended := make(chan listening, 16), make(chan error, 1)
 	go func() {
 		ended <- h.Listen(ctx, func(port uint16) (net.Listener, error) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := listenAnywhere(t)
 			if err == nil {
-				listeners <- listening{port, l.Addr()}
+				listeners <- listening{port, l}
 			}
 			return l, err
 		})
 	}()
 	var ports []uint16
-	var mapper net.Addr
+	var mapper net.Listener
 	for range 6 {
 		l := <-listeners
 		if ports = append(ports, l.port); l.port == mapperPort {
-			mapper = l.at
+			mapper = l.Listener
 		}
 	}
 	slices.Sort(ports)
 	if want := []uint16{135, 445, 5040, 7680, 49667, 49668}; !slices.Equal(ports, want) {
 		t.Fatalf("listening for %v, want %v", ports, want)
 	}
-	c, err := net.Dial("tcp", mapper.String())
+	c, err := dial(t, mapper.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +57,8 @@ func TestListen(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("a connection outlived Listen")
 	}
-	if c, err := net.Dial("tcp", mapper.String()); err == nil {
-		c.Close()
-		t.Error("a listener outlived Listen")
+	if _, err := mapper.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a listener outlived Listen: %v", err)
 	}
 }
 
@@ -70,10 +69,10 @@ func TestListenFails(t *testing.T) {
 			if port == mapperPort {
 				return nil, broken
 			}
-			return net.Listen("tcp", "127.0.0.1:0")
+			return listenAnywhere(t)
 		},
 		"later": func(port uint16) (net.Listener, error) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := listenAnywhere(t)
 			if port == mapperPort && err == nil {
 				return failing{l, broken}, nil
 			}
@@ -96,22 +95,32 @@ type failing struct {
 func (f failing) Accept() (net.Conn, error) { return nil, f.err }
 
 func TestResetOnARealConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := listenAnywhere(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	go func() {
 		if c, err := l.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 1)) // not before the client knows that it is connected
 			Reset(c)
 		}
 	}()
-	c, err := net.Dial("tcp", l.Addr().String())
+	c, err := dial(t, l.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Read(make([]byte, 1)); err == nil || err == io.EOF {
+	write(t, c, "x")
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("Read: %v, want a reset", err)
 	}
+}
+
+func listenAnywhere(t *testing.T) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+}
+
+func dial(t *testing.T, to net.Addr) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(t.Context(), "tcp", to.String())
 }

@@ -50,25 +50,37 @@ func TestMap(t *testing.T) {
 	}{
 		{"the event log", func(*Host) {}, mapHex(eventLogHex), mapReplyHex(towerHex(eventLogHex, "c203", address))},
 		{"the scheduler", func(*Host) {}, mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", address))},
-		{"a host behind NAT", func(h *Host) { h.Inner = netip.MustParseAddr("192.168.0.2") },
-			mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", "c0a80002"))},
-		{"a host of IPv6 alone", func(h *Host) { h.Inner = netip.MustParseAddr("2001:db8::5") },
-			mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", "00000000"))},
+		{
+			"a host behind NAT", func(h *Host) { h.Inner = netip.MustParseAddr("192.168.0.2") },
+			mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", "c0a80002")),
+		},
+		{
+			"a host of IPv6 alone", func(h *Host) { h.Inner = netip.MustParseAddr("2001:db8::5") },
+			mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", "00000000")),
+		},
 		{"two ports", func(h *Host) {
 			h.Endpoints = append(h.Endpoints, Endpoint{Interface: rpc.TaskScheduler, Port: 50937})
 		}, mapHex(scheduleHex), mapReplyHex(towerHex(scheduleHex, "c204", address), towerHex(scheduleHex, "c6f9", address))},
 		{"a service that is stopped", func(h *Host) { h.Stop(rpc.TaskScheduler) }, mapHex(scheduleHex), mapReplyHex()},
 		{"what Winmgmt never registers", func(*Host) {}, mapHex(wmi), mapReplyHex()},
-		{"a pipe is no port", func(*Host) {},
-			strings.Replace(tidy(mapHex(scheduleHex)), "01000702000087", "01000f02000087", 1), mapReplyHex()},
-		{"a status of the test's choice", func(h *Host) { h.MapStatus = 0x16c9a0cd },
-			mapHex(scheduleHex), responseHex(nullHandle + "00000000 04000000 00000000 00000000 cda0c916")},
-		{"a tower that is longer than it is", func(*Host) {},
-			strings.Replace(tidy(mapHex(scheduleHex)), "4b0000004b000000", "4b0000004b4b0000", 1), faultHex("f7060000")},
-		{"one tower at a time leaves a handle", func(*Host) {},
+		{
+			"a pipe is no port", func(*Host) {},
+			strings.Replace(tidy(mapHex(scheduleHex)), "01000702000087", "01000f02000087", 1), mapReplyHex(),
+		},
+		{
+			"a status of the test's choice", func(h *Host) { h.MapStatus = 0x16c9a0cd },
+			mapHex(scheduleHex), responseHex(nullHandle + "00000000 04000000 00000000 00000000 cda0c916"),
+		},
+		{
+			"a tower that is longer than it is", func(*Host) {},
+			strings.Replace(tidy(mapHex(scheduleHex)), "4b0000004b000000", "4b0000004b4b0000", 1), faultHex("f7060000"),
+		},
+		{
+			"one tower at a time leaves a handle", func(*Host) {},
 			strings.TrimSuffix(mapHex(scheduleHex), "04000000") + "01000000",
 			responseHex("00000000 01000000 000000000000000000000000 01000000 01000000 00000000 01000000 03000000" +
-				"4b000000 4b000000" + towerHex(scheduleHex, "c204", address) + "00 00000000")},
+				"4b000000 4b000000" + towerHex(scheduleHex, "c204", address) + "00 00000000"),
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

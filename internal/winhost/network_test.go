@@ -163,9 +163,8 @@ func TestLookup(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			addrs, err := n.Lookup(ctx, name)
-			var dns *net.DNSError
 			got := found{Addrs: addrs, Broken: errors.Is(err, broken)}
-			if errors.As(err, &dns) {
+			if dns, ok := errors.AsType[*net.DNSError](err); ok {
 				got.NotFound, got.Timeout = dns.IsNotFound, dns.IsTimeout && errors.Is(err, context.DeadlineExceeded)
 			}
 			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {

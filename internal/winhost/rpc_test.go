@@ -46,48 +46,99 @@ func TestRPC(t *testing.T) {
 		ask     []string
 		want    []string
 	}{
-		{"an anonymous bind is taken, a call is not", schedule(asIs),
-			[]string{bindSchedule, callHex("0000", "")}, []string{accepted49668, faultHex("05000000")}},
-		{"an interface that is served elsewhere", schedule(asIs),
-			[]string{bindHex(eventLogHex, ndrHex)}, []string{rejectedHex("02000100")}},
-		{"a newer major version", schedule(asIs),
-			[]string{bindHex(strings.Replace(scheduleHex, "01000000", "02000000", 1), ndrHex)}, []string{rejectedHex("02000100")}},
-		{"a newer minor version", schedule(asIs),
-			[]string{bindHex(strings.Replace(scheduleHex, "01000000", "01000100", 1), ndrHex)}, []string{rejectedHex("02000100")}},
-		{"NDR64", schedule(asIs),
-			[]string{bindHex(scheduleHex, ndr64Hex)}, []string{rejectedHex("02000200")}},
-		{"bind time feature negotiation", schedule(asIs),
-			[]string{bindHex(scheduleHex, featuresHex)}, []string{rejectedHex("03000300")}},
-		{"a call before any bind", schedule(asIs),
-			[]string{callHex("0000", "")}, []string{faultHex("0300011c")}},
-		{"alter_context has no secondary address", schedule(asIs),
+		{
+			"an anonymous bind is taken, a call is not", schedule(asIs),
+			[]string{bindSchedule, callHex("0000", "")},
+			[]string{accepted49668, faultHex("05000000")},
+		},
+		{
+			"an interface that is served elsewhere", schedule(asIs),
+			[]string{bindHex(eventLogHex, ndrHex)},
+			[]string{rejectedHex("02000100")},
+		},
+		{
+			"a newer major version", schedule(asIs),
+			[]string{bindHex(strings.Replace(scheduleHex, "01000000", "02000000", 1), ndrHex)},
+			[]string{rejectedHex("02000100")},
+		},
+		{
+			"a newer minor version", schedule(asIs),
+			[]string{bindHex(strings.Replace(scheduleHex, "01000000", "01000100", 1), ndrHex)},
+			[]string{rejectedHex("02000100")},
+		},
+		{
+			"NDR64", schedule(asIs),
+			[]string{bindHex(scheduleHex, ndr64Hex)},
+			[]string{rejectedHex("02000200")},
+		},
+		{
+			"bind time feature negotiation", schedule(asIs),
+			[]string{bindHex(scheduleHex, featuresHex)},
+			[]string{rejectedHex("03000300")},
+		},
+		{
+			"a call before any bind", schedule(asIs),
+			[]string{callHex("0000", "")},
+			[]string{faultHex("0300011c")},
+		},
+		{
+			"alter_context has no secondary address", schedule(asIs),
 			[]string{bindSchedule, pduHex("0e", "02000000", "d016d016 73670000 01000000 0100 0100"+scheduleHex+ndrHex)},
-			[]string{accepted49668, "05000f0310000000 3800 0000 02000000 d016d016 73670000 0000 0000 01000000 00000000" + ndrHex}},
-		{"a client of small fragments and a group", schedule(asIs),
+			[]string{accepted49668, "05000f0310000000 3800 0000 02000000 d016d016 73670000 0000 0000 01000000 00000000" + ndrHex},
+		},
+		{
+			"a client of small fragments and a group", schedule(asIs),
 			[]string{pduHex("0b", "01000000", "b810b810 11223344 01000000 0000 0100"+scheduleHex+ndrHex)},
-			[]string{strings.Replace(accepted49668, "d016d016 73670000", "b810b810 11223344", 1)}},
-		{"SMB instead of RPC", schedule(asIs),
-			[]string{"00000045 ff534d42 72"}, []string{nakHex("00000000", "0400")}},
-		{"a PDU longer than a fragment", schedule(asIs),
-			[]string{"05000b0310000000 d116 0000 01000000"}, []string{nakHex("00000000", "0400")}},
-		{"a bind cut short", schedule(asIs),
+			[]string{strings.Replace(accepted49668, "d016d016 73670000", "b810b810 11223344", 1)},
+		},
+		{
+			"SMB instead of RPC", schedule(asIs),
+			[]string{"00000045 ff534d42 72"},
+			[]string{nakHex("00000000", "0400")},
+		},
+		{
+			"a PDU longer than a fragment", schedule(asIs),
+			[]string{"05000b0310000000 d116 0000 01000000"},
+			[]string{nakHex("00000000", "0400")},
+		},
+		{
+			"a bind cut short", schedule(asIs),
 			[]string{pduHex("0b", "01000000", "d016d016 00000000 02000000 0000 0100"+scheduleHex+ndrHex)},
-			[]string{nakHex("01000000", "0400")}},
-		{"a reason of the test's choice", schedule(func(s *RPC) { s.Nak = new(uint16) }),
-			[]string{bindSchedule}, []string{nakHex("01000000", "0000")}},
-		{"a result of the test's choice", schedule(func(s *RPC) { s.Reject = [2]uint16{1, 3} }),
-			[]string{bindSchedule}, []string{rejectedHex("01000300")}},
-		{"a fault of the test's choice", schedule(func(s *RPC) { s.Fault = 0x721 }),
-			[]string{bindSchedule, callHex("0000", "")}, []string{accepted49668, faultHex("21070000")}},
-		{"an opnum out of range", Client("ws-001").RPCSS(),
-			[]string{bindHex(epmHex, ndrHex), callHex("0900", "")}, []string{accepted49668, faultHex("0200011c")}},
-		{"half a call", schedule(asIs),
-			[]string{bindSchedule, strings.Replace(tidy(callHex("0000", "")), "05000003", "05000001", 1)}, []string{accepted49668, faultHex("0b00011c")}},
-		{"all in big-endian", schedule(func(s *RPC) { s.BigEndian = true }),
-			[]string{bindSchedule, callHex("0000", "")}, []string{
+			[]string{nakHex("01000000", "0400")},
+		},
+		{
+			"a reason of the test's choice", schedule(func(s *RPC) { s.Nak = new(uint16) }),
+			[]string{bindSchedule},
+			[]string{nakHex("01000000", "0000")},
+		},
+		{
+			"a result of the test's choice", schedule(func(s *RPC) { s.Reject = [2]uint16{1, 3} }),
+			[]string{bindSchedule},
+			[]string{rejectedHex("01000300")},
+		},
+		{
+			"a fault of the test's choice", schedule(func(s *RPC) { s.Fault = 0x721 }),
+			[]string{bindSchedule, callHex("0000", "")},
+			[]string{accepted49668, faultHex("21070000")},
+		},
+		{
+			"an opnum out of range", Client("ws-001").RPCSS(),
+			[]string{bindHex(epmHex, ndrHex), callHex("0900", "")},
+			[]string{accepted49668, faultHex("0200011c")},
+		},
+		{
+			"half a call", schedule(asIs),
+			[]string{bindSchedule, strings.Replace(tidy(callHex("0000", "")), "05000003", "05000001", 1)},
+			[]string{accepted49668, faultHex("0b00011c")},
+		},
+		{
+			"all in big-endian", schedule(func(s *RPC) { s.BigEndian = true }),
+			[]string{bindSchedule, callHex("0000", "")},
+			[]string{
 				"05000c0300000000 003c 0000 00000001 16d016d0 00006773 0006 343936363800 01000000 00000000 8a885d041ceb11c99fe808002b104860 00000002",
 				"0500032300000000 0020 0000 00000002 00000020 0000 0000 00000005 00000000",
-			}},
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

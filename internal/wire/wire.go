@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf16"
 )
 
@@ -16,6 +17,16 @@ var ErrGarbled = errors.New("not the protocol")
 // Garbled returns an error that wraps ErrGarbled.
 func Garbled(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrGarbled, fmt.Sprintf(format, args...))
+}
+
+// ReadRest fills b with what follows of a message that has begun, so that an
+// end of the connection is io.ErrUnexpectedEOF.
+func ReadRest(r io.Reader, b []byte) error {
+	_, err := io.ReadFull(r, b)
+	if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // A Reader takes fields off the front of a message. The first read past the
