@@ -31,7 +31,8 @@ func TestNames(t *testing.T) {
 		t.Errorf("%s: %v, %v; want %s", dcName, addrs, err, dcAddr)
 	}
 	var dns *net.DNSError
-	if _, err := net.DefaultResolver.LookupHost(t.Context(), "nobody.corp.example"); !errors.As(err, &dns) || !dns.IsNotFound {
+	_, err = net.DefaultResolver.LookupHost(t.Context(), "nobody.corp.example")
+	if !errors.As(err, &dns) || !dns.IsNotFound {
 		t.Errorf("nobody.corp.example: %v; want no such host", err)
 	}
 }

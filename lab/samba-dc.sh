@@ -39,7 +39,8 @@ network_up() {
         ip netns add "$ns"
         ip -n "$ns" link set lo up
         mkdir -p "/etc/netns/$ns" # what "ip netns exec" binds over /etc
-        printf 'search corp.example\nnameserver %s\noptions timeout:1 attempts:2\n' "$dc_ip" >"/etc/netns/$ns/resolv.conf"
+        printf '%s\n' 'search corp.example' "nameserver $dc_ip" 'options timeout:1 attempts:2' \
+            >"/etc/netns/$ns/resolv.conf"
     done
     ip link add eth0 netns "$gpmc" type veth peer name eth0 netns "$dc"
     {
@@ -158,7 +159,7 @@ down() {
     [[ -d $dir && -O $dir && ! -L $dir && -d $dir/log ]] || { say "not up"; return; }
     pid=$(cat "$dir/pid" 2>/dev/null || true)
     if runs_on_dc "$pid"; then
-        pkill -KILL -P "$pid" # the first process of Samba's namespace: the others end with it, and unshare last
+        pkill -KILL -P "$pid" || true # the first process of Samba's namespace: the others end with it, and unshare last
         for ((i = 0; i < 100; i++)); do runs_on_dc "$pid" || break; sleep 0.1; done
     fi
     network_down

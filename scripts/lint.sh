@@ -4,14 +4,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 build_tools() {
-    local tool
-    for tool in golangci-lint gofumpt; do
-        [[ .tools/bin/$tool -nt .tools/go.sum ]] && continue
-        echo "Building the linters; the first time takes minutes."
-        mkdir -p .tools/bin && CGO_ENABLED=0 GOBIN=$PWD/.tools/bin go -C .tools install tool || return
-        touch .tools/bin/golangci-lint .tools/bin/gofumpt # "go install" leaves what is up to date alone
-        return
-    done
+    [[ .tools/bin/golangci-lint -nt .tools/go.sum && .tools/bin/gofumpt -nt .tools/go.sum ]] && return
+    echo "Building the linters; the first time takes minutes."
+    mkdir -p .tools/bin && CGO_ENABLED=0 GOBIN=$PWD/.tools/bin go -C .tools install tool || return
+    touch .tools/bin/golangci-lint .tools/bin/gofumpt # "go install" leaves what is up to date alone
 }
 
 formatted() {

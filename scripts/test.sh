@@ -10,18 +10,18 @@ go -C .tools build -o bin/tally ./tally || exit 1
 
 # go_test [WRAPPER..] -- ARGS..: runs go test, each test counted, output shown of those that fail.
 go_test() {
-    local wrapper=()
+    local wrapper=(env)
     while [[ $1 != -- ]]; do wrapper+=("$1"); shift; done
     printf '\n== go test %s\n' "${*:2}"
-    "${wrapper[@]}" .tools/bin/tally go test -json "${race[@]}" "${@:2}" || failed=1
+    "${wrapper[@]}" .tools/bin/tally go test -json "$race" "${@:2}" || failed=1
 }
 
 # The race detector needs cgo, so a C compiler; gpreach itself is always built without.
-race=(-race)
+race=-race
 export CGO_ENABLED=1
 if ! go build -race net >/dev/null 2>&1; then
     leave_out "the race detector" "go build -race does not work here; the tests ran without it"
-    race=()
+    race=-race=false
     export CGO_ENABLED=0
 fi
 go_test -- ./...

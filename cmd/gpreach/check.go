@@ -78,7 +78,7 @@ func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
 			return internal(err)
 		}
 		if r.Excluded {
-			fmt.Fprintf(s.stderr, "gpreach: %s has no address that is not excluded\n", r.Target.Name)
+			fmt.Fprintf(s.stderr, "gpreach: %s is left out: all its addresses are excluded\n", r.Target.Name)
 			continue
 		}
 		s.log.Debug("asked", "target", r.Target.Name, "address", r.Address, "elapsed", r.Elapsed)
@@ -113,7 +113,11 @@ func newCheck() *cobra.Command {
 		Long: `Probe the targets now and report which operations can reach them, and where and why not.
 
 TARGET is a host name, an address, a range (10.0.0.0/24, 10.0.0.1-50), @file or - for standard input.
-Exit: 0 enough hosts ready (--min-ready, --accept), 1 not, 3 not but nothing is blocked, 2 usage, 130 interrupted.`,
+Exit: 0 enough hosts are ready (--min-ready, --accept), 1 they are not, 3 they are not but nothing is blocked,
+2 usage or no target, 130 interrupted.
+
+Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
+--accept unproven takes that for good enough.`,
 		Example: `  gpreach check ws-001 10.0.0.0/24 --exclude 10.0.0.1
   gpreach check --for refresh --file hosts.csv -o ndjson --output-file fleet.ndjson
   gpreach check --file hosts.txt --accept unproven --min-ready 98%`,

@@ -27,15 +27,17 @@ type askFlags struct {
 	noIdentify, noWMI   bool
 }
 
+const usageFor = "the `OPERATION` that must work: rsop (Group Policy Results), refresh (remote gpupdate) or all"
+
 func (a *askFlags) register(f *pflag.FlagSet, operations string) {
-	f.StringVar(&a.operations, "for", operations, "what must work: rsop, refresh or all")
-	f.DurationVar(&a.timeout, "timeout", 2*time.Second, "for each stage")
-	f.DurationVar(&a.deadline, "deadline", 15*time.Second, "for each host, from its first dial")
-	f.IntVar(&a.concurrency, "concurrency", 512, "hosts at a time")
-	f.Float64Var(&a.rate, "rate", 500, "hosts begun a second; 0 is unlimited")
-	f.Uint16Var(&a.smbPort, "smb-port", 445, "port of SMB")
-	f.Uint16Var(&a.mapperPort, "epmap-port", 135, "port of the endpoint mapper")
-	f.StringVar(&a.liveness, "liveness-ports", "7680,5040,3389,5985", "asked of hosts that answer on neither, to tell blocked from silent; or none")
+	f.StringVar(&a.operations, "for", operations, usageFor)
+	f.DurationVar(&a.timeout, "timeout", 2*time.Second, "the longest `TIME` for each stage, such as connecting")
+	f.DurationVar(&a.deadline, "deadline", 15*time.Second, "the longest `TIME` for each host, from its first dial")
+	f.IntVar(&a.concurrency, "concurrency", 512, "`HOSTS` at a time")
+	f.Float64Var(&a.rate, "rate", 500, "`HOSTS` begun a second; 0 is unlimited")
+	f.Uint16Var(&a.smbPort, "smb-port", 445, "`PORT` of SMB")
+	f.Uint16Var(&a.mapperPort, "epmap-port", 135, "`PORT` of the endpoint mapper")
+	f.StringVar(&a.liveness, "liveness-ports", "7680,5040,3389,5985", "`PORTS` tried on hosts that answer on neither, to tell blocked from silent; or none")
 	f.BoolVar(&a.noIdentify, "no-identify", false, "do not ask hosts who they are")
 	f.BoolVar(&a.noWMI, "no-wmi-port", false, "do not try WMI's documented fixed port, TCP 24158")
 }
@@ -54,9 +56,9 @@ func (a *askFlags) prober() (*probe.Prober, []probe.Operation, error) {
 	}
 	switch {
 	case a.timeout <= 0:
-		return nil, nil, fmt.Errorf("--timeout: %v is no time", a.timeout)
+		return nil, nil, fmt.Errorf("--timeout: %v is no time; want such as 2s", a.timeout)
 	case a.deadline <= 0:
-		return nil, nil, fmt.Errorf("--deadline: %v is no time", a.deadline)
+		return nil, nil, fmt.Errorf("--deadline: %v is no time; want such as 15s", a.deadline)
 	case a.concurrency < 1:
 		return nil, nil, fmt.Errorf("--concurrency: %d is too few; at least 1", a.concurrency)
 	case a.rate < 0 || math.IsNaN(a.rate) || math.IsInf(a.rate, 0):
@@ -100,8 +102,8 @@ type gateFlags struct {
 }
 
 func (g *gateFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&g.minReady, "min-ready", "100%", "how many hosts must be ready or accepted: a share or a count")
-	f.StringSliceVar(&g.accept, "accept", nil, "statuses that count as ready: unproven, silent")
+	f.StringVar(&g.minReady, "min-ready", "100%", "the `SHARE` or number of hosts that must be ready or accepted")
+	f.StringSliceVar(&g.accept, "accept", nil, "`STATUSES` that are good enough beside ready: unproven, silent")
 }
 
 // A gate decides over a finished run.
@@ -138,7 +140,7 @@ func (g *gateFlags) gate() (gate, error) {
 
 // met reports whether enough of n hosts were accepted.
 func (g gate) met(accepted, n int) bool {
-	return accepted >= g.count && float64(accepted) >= g.share*float64(n)-1e-9
+	return accepted >= g.count && float64(accepted) >= g.share*float64(n)-1e-6
 }
 
 // A shard is a part of the targets: those whose place modulo n is i.
@@ -163,8 +165,8 @@ func parseShard(s string) (shard, error) {
 type logFlags struct{ level, format string }
 
 func (l *logFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&l.level, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&l.format, "log-format", "logfmt", "logfmt or json")
+	f.StringVar(&l.level, "log-level", "info", "`LEVEL` of the log: debug, info, warn or error")
+	f.StringVar(&l.format, "log-format", "logfmt", "`FORMAT` of the log: logfmt or json")
 }
 
 func (l *logFlags) logger(c *cobra.Command) (*slog.Logger, error) {

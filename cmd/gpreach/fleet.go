@@ -24,13 +24,13 @@ type fleetFlags struct {
 }
 
 func (t *fleetFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&t.files, "file", nil, "read targets from a file, one a line or CSV; the same as @FILE, which PowerShell takes for itself")
-	f.StringArrayVar(&t.exclude, "exclude", nil, "a target, address or range that is never asked")
-	f.BoolVar(&t.yes, "yes", false, "ask more than 65,536 addresses")
+	f.StringArrayVar(&t.files, "file", nil, "a `FILE` of targets, one a line or CSV; the same as @FILE, which PowerShell takes for itself")
+	f.StringArrayVar(&t.exclude, "exclude", nil, "a `TARGET` that is never asked: a name, an address, a range or @FILE; repeatable")
+	f.BoolVar(&t.yes, "yes", false, "more than 65,536 addresses are meant")
 }
 
 func (t *fleetFlags) registerShard(f *pflag.FlagSet) {
-	f.StringVar(&t.shard, "shard", "", "ask the i-th of n parts of the targets: i/n")
+	f.StringVar(&t.shard, "shard", "", "ask only one part of the targets: `I/N` is the I-th of N")
 }
 
 // A fleet is the targets of a run.
@@ -53,8 +53,13 @@ func (t *fleetFlags) fleet(c *cobra.Command, args []string) (*fleet, error) {
 	for _, w := range list.Warnings() {
 		fmt.Fprintf(c.ErrOrStderr(), "gpreach: %s\n", w)
 	}
-	if f.len() == 0 {
+	switch {
+	case len(args)+len(t.files) == 0:
 		return nil, errors.New("no target: name hosts, addresses or ranges, or a list with --file")
+	case list.Len() == 0:
+		return nil, errors.New("no target: the lists are empty, or --exclude leaves nothing of them")
+	case f.len() == 0:
+		return nil, fmt.Errorf("no target: with %d of them shard %s is empty", list.Len(), t.shard)
 	}
 	return f, nil
 }

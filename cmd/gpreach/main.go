@@ -70,6 +70,14 @@ func (e *exitError) Unwrap() error { return e.err }
 func usage(err error) *exitError    { return &exitError{exitUsage, err} }
 func internal(err error) *exitError { return &exitError{exitInternal, err} }
 
+// noArgs is for commands that take flags alone.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, but was given %q", c.CommandPath(), args[0])
+	}
+	return nil
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gpreach",
@@ -78,12 +86,14 @@ func newRoot() *cobra.Command {
   gpreach check ws-001 ws-002                   probe two hosts
   gpreach check --file hosts.txt -o ndjson      probe a list, for a program
   gpreach preflight --file hosts.txt --accept unproven`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+	})
 	root.AddCommand(newCheck(), newPreflight(), newServe(), newDemo(), newVersion())
 	return root
 }

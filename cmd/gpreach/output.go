@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,13 +23,13 @@ type outputFlags struct {
 
 func (o *outputFlags) register(f *pflag.FlagSet) {
 	o.registerShow(f)
-	f.StringVar(&o.file, "output-file", "", "write the results there instead of to standard output")
-	f.BoolVar(&o.quiet, "quiet", false, "say nothing on standard error but errors")
+	f.StringVar(&o.file, "output-file", "", "write the results to a `FILE`, whole or not at all")
+	f.BoolVar(&o.quiet, "quiet", false, "no summary on standard error, only what went wrong")
 }
 
 func (o *outputFlags) registerShow(f *pflag.FlagSet) {
-	f.StringVarP(&o.format, "output", "o", "table", "table, ndjson or json")
-	f.IntVar(&o.limit, "limit", 50, "hosts that a table lists; 0 for all")
+	f.StringVarP(&o.format, "output", "o", "table", "`FORMAT` of the results: table, ndjson or json")
+	f.IntVar(&o.limit, "limit", 50, "`HOSTS` that a table lists; 0 for all")
 	f.BoolVar(&o.noColor, "no-color", false, "no colours (also: NO_COLOR)")
 }
 
@@ -49,9 +51,9 @@ func (o *outputFlags) open(stdout io.Writer) (*output, error) {
 		return nil, fmt.Errorf("--output: %q is not an output: want table, ndjson or json", o.format)
 	}
 	if o.file != "" {
-		f, err := os.CreateTemp(filepath.Dir(o.file), "."+filepath.Base(o.file)+"-*") // mode 0600
+		f, err := createBeside(o.file)
 		if err != nil {
-			return nil, fmt.Errorf("--output-file: %w", err)
+			return nil, fmt.Errorf("--output-file: %s cannot be written: %w", o.file, err)
 		}
 		out.file, w = f, f
 	}
@@ -64,6 +66,18 @@ func (o *outputFlags) open(stdout io.Writer) (*output, error) {
 		out.Writer = report.Table(w, report.TableOptions{Limit: o.limit, Color: o.color(w)})
 	}
 	return out, nil
+}
+
+// createBeside creates a temporary file, mode 0600, that can be renamed to path.
+func createBeside(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is there already and is no regular file")
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
+		err = wrapped.Err
+	}
+	return f, err
 }
 
 // color reports whether w is a terminal whose user wants colours.

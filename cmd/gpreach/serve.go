@@ -61,7 +61,7 @@ sweep of all that starts at once and is repeated every 15 minutes. Any other tar
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&listen, "web.listen-address", []string{"127.0.0.1:10135"}, "address and port to listen on; repeatable")
+	flags.StringArrayVar(&listen, "web.listen-address", []string{"127.0.0.1:10135"}, "`ADDRESS` and port to listen on; repeatable")
 	ask.register(flags, "all")
 	fleet.register(flags)
 	log.register(flags)
