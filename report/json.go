@@ -68,7 +68,7 @@ func newDocument(r *probe.Report) document {
 		Schema: schemaVersion, Target: r.Target.Name, Source: string(r.Target.Source),
 		Vantage: r.Vantage, Asked: texts(r.Asked), Credential: r.Credential,
 		Started: r.Started.UTC().Format("2006-01-02T15:04:05.000Z"), ElapsedMS: milliseconds(r.Elapsed),
-		Identity: (*identity)(r.Identity), Warnings: r.Warnings,
+		Identity: (*identity)(r.Identity), Operations: []operation{}, Findings: []finding{}, Warnings: r.Warnings,
 	}
 	if r.Address.IsValid() {
 		d.Address = r.Address.String()

@@ -59,7 +59,7 @@ func (t *fleetFlags) fleet(c *cobra.Command, args []string) (*fleet, error) {
 	case list.Len() == 0:
 		return nil, errors.New("no target: the lists are empty, or --exclude leaves nothing of them")
 	case f.len() == 0:
-		return nil, fmt.Errorf("no target: with %d of them shard %s is empty", list.Len(), t.shard)
+		return nil, fmt.Errorf("no target: of the %d given none falls to shard %s", list.Len(), t.shard)
 	}
 	return f, nil
 }

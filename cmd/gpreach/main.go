@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		exit = usage(err)
 	}
 	if exit.err != nil {
-		fmt.Fprintf(stderr, "gpreach: %v\n", exit.err)
+		fmt.Fprintf(stderr, "gpreach: %s\n", strings.TrimSpace(exit.err.Error()))
 	}
 	return exit.code
 }
@@ -73,7 +74,7 @@ func internal(err error) *exitError { return &exitError{exitInternal, err} }
 // noArgs is for commands that take flags alone.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no arguments, but was given %q", c.CommandPath(), args[0])
+		return fmt.Errorf("%s takes no arguments, but was given %q", c.Name(), args[0])
 	}
 	return nil
 }

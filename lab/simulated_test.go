@@ -1,0 +1,127 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gpreach/gpreach/internal/winhost"
+)
+
+// simulateEnv makes this test binary a simulated host instead, at that address.
+const simulateEnv = "GPREACH_LAB_SIMULATE"
+
+// simulate serves a healthy client until it is interrupted, when this process
+// was started for that.
+func simulate() bool {
+	addr, err := netip.ParseAddr(os.Getenv(simulateEnv))
+	if err != nil {
+		return false
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	h := winhost.Client("ws-001.corp.example", addr)
+	h.StandaloneWMI()
+	left := len(h.Ports)
+	err = h.Listen(ctx, func(port uint16) (net.Listener, error) {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(addr.String(), strconv.Itoa(int(port))))
+		if left--; err == nil && left == 0 {
+			fmt.Println("listening")
+		}
+		return l, err
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+// simulated starts a simulated host beside the domain controller, at idleAddr.
+func simulated(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := onDC(ctx, t, self)
+	cmd.Env = append(os.Environ(), simulateEnv+"="+idleAddr)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		_ = cmd.Wait() // it was told to end
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listening\n" {
+		t.Fatalf("the simulated host says %q, %v", line, err)
+	}
+}
+
+// The simulated host is worth something only while gpreach and clients that
+// are not ours agree on it.
+func TestSimulatedHost(t *testing.T) {
+	simulated(t)
+	t.Run("gpreach", func(t *testing.T) {
+		code, got, _ := check(t, idleAddr)
+		if code != 0 || !strings.HasPrefix(got, "rsop ready\nrefresh ready\n") {
+			t.Errorf("exit %d\n%s", code, got)
+		}
+	})
+	t.Run("preflight", func(t *testing.T) {
+		stdout, stderr, code := run(t, "preflight", idleAddr, dcAddr, "--min-ready", "50%")
+		if code != 0 || stdout != idleAddr+"\n" {
+			t.Errorf("exit %d, stdout %q\n%s", code, stdout, stderr)
+		}
+	})
+	t.Run("impacket's rpcdump", func(t *testing.T) {
+		out := python(t, "/usr/share/doc/python3-impacket/examples/rpcdump.py", "-port", "135", idleAddr)
+		for _, want := range []string{
+			"F6BEAFF7-1E19-4FBB-9F8F-B89E2018337C v1.0", "Event log TCPIP", "ncacn_ip_tcp:" + idleAddr + "[49667]",
+			"86D35949-83C9-4044-B424-DB363231FD0C v1.0", "ncacn_ip_tcp:" + idleAddr + "[49668]",
+		} {
+			if !strings.Contains(strings.ToUpper(out), strings.ToUpper(want)) {
+				t.Errorf("%q is not listed:\n%s", want, out)
+			}
+		}
+	})
+	t.Run("impacket's hept_map", func(t *testing.T) {
+		const script = `
+import sys
+from impacket.dcerpc.v5 import epm
+from impacket.uuid import uuidtup_to_bin
+for uuid in ("f6beaff7-1e19-4fbb-9f8f-b89e2018337c", "86d35949-83c9-4044-b424-db363231fd0c"):
+    print(epm.hept_map(sys.argv[1], uuidtup_to_bin((uuid, "1.0")), protocol="ncacn_ip_tcp"))`
+		want := fmt.Sprintf("ncacn_ip_tcp:%s[49667]\nncacn_ip_tcp:%s[49668]\n", idleAddr, idleAddr)
+		if got := python(t, "-c", script, idleAddr); got != want {
+			t.Errorf("%s\nwant:\n%s", got, want)
+		}
+	})
+}
+
+// python runs Debian's Python, which has impacket, on the GPMC machine.
+func python(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("python3: %v\n%s", err, out)
+	}
+	return string(out)
+}

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gpreach/gpreach/probe"
+)
+
+const proof = "nothing blocked; WMI cannot be proved without a credential"
+
+// rest is the demo's fleet without its first host, worst mixed with best.
+var rest = []string{"ws-002", "srv-001", "ws-003", "ws-004", "ws-005", "ws-006", "ws-007", "ws-008", "ws-009", "ws-010", "ws-011", "ws-012", "ws-013"}
+
+func TestTable(t *testing.T) {
+	all := probe.Operations()
+	tests := []struct {
+		golden  string
+		options TableOptions
+		reports func(t *testing.T) []*probe.Report
+		top     string // what the summary begins with
+	}{
+		{"none.txt", TableOptions{}, func(*testing.T) []*probe.Report { return nil }, "No host was asked."},
+		{"excluded.txt", TableOptions{}, func(*testing.T) []*probe.Report { return []*probe.Report{excluded(0)} }, "No host was asked."},
+		{"sole.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-007") }, "1 host asked from gpmc01: 1 blocked"},
+		{"sole_unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001") }, "1 host asked from gpmc01: " + proof},
+		{"mixed.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, rest...) }, "13 hosts asked from gpmc01: 9 blocked or silent, 1 ready,\n3 unproven (" + proof + ")."},
+		{"refresh.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			return ask(t, []probe.Operation{probe.Refresh}, "ws-005", "ws-004")
+		}, "2 hosts asked from gpmc01: 1 blocked"},
+		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001", "ws-011", "ws-004") }, "3 hosts asked"},
+		{"color.txt", TableOptions{Color: true}, func(t *testing.T) []*probe.Report {
+			return ask(t, all, "ws-001", "ws-002", "ws-004", "ws-011")
+		}, "4 hosts asked"},
+		{"unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001", "ws-002", "srv-001") }, "3 hosts asked from gpmc01: " + proof + ".\n"},
+		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-002", "ws-002") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
+		{"interrupted.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			return append(ask(t, all, "ws-001"), interrupted(t, "ws-900", 1))
+		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (" + proof + ").\nOf the unproven 1 could not be asked to the end."},
+		{"warnings.txt", TableOptions{}, warned, "7 hosts asked"},
+	}
+	for _, test := range tests {
+		t.Run(test.golden, func(t *testing.T) {
+			var out bytes.Buffer
+			write(t, Table(&out, test.options), test.reports(t)...)
+			golden(t, test.golden, out.String())
+			if !strings.HasPrefix(out.String(), test.top) && !strings.Contains(out.String(), "\n\n"+test.top) {
+				t.Errorf("the summary does not begin with %q", test.top)
+			}
+			if !test.options.Color && strings.Contains(out.String(), "\x1b") {
+				t.Error("colours, which nobody asked for")
+			}
+		})
+	}
+}
+
+// warned returns hosts that have more warnings than a summary repeats.
+func warned(*testing.T) []*probe.Report {
+	var reports []*probe.Report
+	for i := range 7 {
+		r := named(fmt.Sprintf("ws-%03d", i), i)
+		r.Warnings = []string{fmt.Sprintf("ws-%03d answers as ws-%03d", i, 100+i)}
+		reports = append(reports, r)
+	}
+	return reports
+}
+
+// Hosts come as they finish; a table has them worst first, then as given.
+func TestTableDoesNotDependOnTheOrderOfAnswers(t *testing.T) {
+	reports := ask(t, probe.Operations(), rest...)
+	var want, got bytes.Buffer
+	write(t, Table(&want, TableOptions{}), reports...)
+	for i, j := 0, len(reports)-1; i < j; i, j = i+1, j-1 {
+		reports[i], reports[j] = reports[j], reports[i]
+	}
+	write(t, Table(&got, TableOptions{}), reports...)
+	if want.String() != got.String() {
+		t.Errorf("in reverse:\n%s\nwant:\n%s", &got, &want)
+	}
+}
+
+// With a limit the worst are listed, and all are counted.
+func TestTableLimit(t *testing.T) {
+	const more = " that are no worse (--limit 0 lists all)"
+	for limit, want := range map[int]string{
+		0: "a b c", 3: "a b c", 4: "a b c",
+		2: "a b ... and 1 more" + more, 1: "a ... and 2 more" + more,
+	} {
+		var out bytes.Buffer
+		write(t, Table(&out, TableOptions{Limit: limit}), named("c", 2), named("a", 0), named("b", 1))
+		table, summary, _ := strings.Cut(out.String(), "\n\n")
+		var got []string
+		for i, line := range strings.Split(table, "\n") {
+			if name, _, _ := strings.Cut(line, " "); name == "..." {
+				got = append(got, line)
+			} else if i > 0 {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("limit %d lists %q, want %q", limit, got, want)
+		}
+		if !strings.HasPrefix(summary, "3 hosts asked") {
+			t.Errorf("limit %d changes the summary: %q", limit, summary)
+		}
+	}
+}
+
+// Strings of hosts reach a report harmless, and nothing on the way out takes
+// them for more than text.
+func TestNothingIsInterpreted(t *testing.T) {
+	const evil = `%s%!d(x) {detail} \x1b[31m <script>&amp; "quoted" ${HOME} $(id) ` + "`id`"
+	r := sampled()
+	r.Findings[0].Trail[4].Detail, r.Findings[0].Reason, r.Warnings = evil, evil, []string{evil}
+	r.Identity.DNS = evil
+
+	var table, ndjson bytes.Buffer
+	write(t, Table(&table, TableOptions{}), r)
+	if got := strings.Count(table.String(), evil); got != 4 { // identity, detail, reason, warning
+		t.Errorf("the text stands %d times in the table, want 4:\n%s", got, &table)
+	}
+	write(t, NDJSON(&ndjson), r)
+	const escaped = `%s%!d(x) {detail} \\x1b[31m \u003cscript\u003e\u0026amp; \"quoted\" ${HOME} $(id) ` + "`id`"
+	if got := strings.Count(ndjson.String(), escaped); got != 4 {
+		t.Errorf("the text stands %d times in the JSON, want 4:\n%s", got, &ndjson)
+	}
+}
