@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/gpreach/gpreach/rpc"
@@ -39,9 +40,7 @@ var every = []Outcome{OK, NoSuchName, Timeout, Refused, Unroutable, NotPermitted
 func TestJudge(t *testing.T) {
 	undecided := map[Outcome]Verdict{Canceled: Unknown, NoResources: Unknown}
 	with := func(more map[Outcome]Verdict) map[Outcome]Verdict {
-		for o, v := range undecided {
-			more[o] = v
-		}
+		maps.Copy(more, undecided)
 		return more
 	}
 	plain := with(map[Outcome]Verdict{})

@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/gpreach/gpreach/internal/wire"
 	"github.com/gpreach/gpreach/rpc"
 	"github.com/gpreach/gpreach/smb"
 )
@@ -30,7 +29,7 @@ func classify(ctx context.Context, err error) Outcome {
 		return AccessDenied
 	case rpc.IsUnsupported(err), smb.IsUnsupported(err):
 		return Unsupported
-	case errors.Is(err, wire.ErrGarbled):
+	case rpc.IsGarbled(err), smb.IsGarbled(err):
 		return Garbled
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Hangup
@@ -71,8 +70,7 @@ func say(o Outcome, err error) string {
 	case OK, Timeout, Refused, Canceled, Hangup, Reset, NotRegistered:
 		return ""
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}
 	return clean(err.Error())

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gpreach/gpreach/rpc"
@@ -73,14 +74,14 @@ func (t Trail) last() Step {
 // plus returns the trail with a step added, leaving t as it was: trails that
 // share a beginning share it safely.
 func (t Trail) plus(s ...Step) Trail {
-	return append(t[:len(t):len(t)], s...)
+	return append(slices.Clip(t), s...)
 }
 
 // Failed returns the last step that is not ok, and whether there is one.
 func (t Trail) Failed() (Step, bool) {
-	for i := len(t) - 1; i >= 0; i-- {
-		if t[i].Outcome != OK {
-			return t[i], true
+	for _, s := range slices.Backward(t) {
+		if s.Outcome != OK {
+			return s, true
 		}
 	}
 	return Step{}, false

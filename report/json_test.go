@@ -194,7 +194,7 @@ func TestDocumentListsAreNeverNull(t *testing.T) {
 // Two hosts of the demo, as programs get them.
 func TestJSONGolden(t *testing.T) {
 	var out bytes.Buffer
-	write(t, JSON(&out), ask(t, probe.Operations(), "ws-001", "ws-013")...)
+	write(t, JSON(&out), ask(t, probe.Operations(), "healthy-client", "wrong-host")...)
 	golden(t, "fleet.json", out.String())
 	for _, b := range out.Bytes() {
 		if b != '\n' && (b < ' ' || b > '~') {

@@ -154,7 +154,7 @@ func wrap(text, indent string) string {
 	const width = 96
 	var b strings.Builder
 	line := indent
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if len(line)+len(word) > width && line != indent {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 			line = indent

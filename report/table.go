@@ -127,11 +127,11 @@ func (t *table) draw(b *strings.Builder, rows []row) {
 	}
 	b.WriteString("  WHERE IT BROKE\n")
 	for _, r := range rows {
-		line := fmt.Sprintf("%-*s", width, r.host)
+		cells := []string{fmt.Sprintf("%-*s", width, r.host)}
 		for _, s := range r.statuses {
-			line += "  " + t.paint(s, fmt.Sprintf("%-*s", statusWidth, marks[s]+" "+string(s)))
+			cells = append(cells, t.paint(s, fmt.Sprintf("%-*s", statusWidth, marks[s]+" "+string(s))))
 		}
-		fmt.Fprintln(b, strings.TrimRight(line+"  "+r.where, " "))
+		fmt.Fprintln(b, strings.TrimRight(strings.Join(append(cells, r.where), "  "), " "))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 const proof = "nothing blocked; WMI cannot be proved without a credential"
 
 // rest is the demo's fleet without its first host, worst mixed with best.
-var rest = []string{"ws-002", "srv-001", "ws-003", "ws-004", "ws-005", "ws-006", "ws-007", "ws-008", "ws-009", "ws-010", "ws-011", "ws-012", "ws-013"}
+var rest = []string{"wmi-fixed-port", "healthy-server", "default-firewall", "reporting-gpo-only", "refresh-gpo-only", "scheduler-stopped", "dynamic-ports-dropped", "port-taken", "mapper-wants-logon", "slow", "silent", "no-such-name", "wrong-host"}
 
 func TestTable(t *testing.T) {
 	all := probe.Operations()
@@ -24,20 +24,20 @@ func TestTable(t *testing.T) {
 	}{
 		{"none.txt", TableOptions{}, func(*testing.T) []*probe.Report { return nil }, "No host was asked."},
 		{"excluded.txt", TableOptions{}, func(*testing.T) []*probe.Report { return []*probe.Report{excluded(0)} }, "No host was asked."},
-		{"sole.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-007") }, "1 host asked from gpmc01: 1 blocked"},
-		{"sole_unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001") }, "1 host asked from gpmc01: " + proof},
+		{"sole.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "dynamic-ports-dropped") }, "1 host asked from gpmc01: 1 blocked"},
+		{"sole_unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client") }, "1 host asked from gpmc01: " + proof},
 		{"mixed.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, rest...) }, "13 hosts asked from gpmc01: 9 blocked or silent, 1 ready,\n3 unproven (" + proof + ")."},
 		{"refresh.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
-			return ask(t, []probe.Operation{probe.Refresh}, "ws-005", "ws-004")
+			return ask(t, []probe.Operation{probe.Refresh}, "refresh-gpo-only", "reporting-gpo-only")
 		}, "2 hosts asked from gpmc01: 1 blocked"},
-		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001", "ws-011", "ws-004") }, "3 hosts asked"},
+		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client", "silent", "reporting-gpo-only") }, "3 hosts asked"},
 		{"color.txt", TableOptions{Color: true}, func(t *testing.T) []*probe.Report {
-			return ask(t, all, "ws-001", "ws-002", "ws-004", "ws-011")
+			return ask(t, all, "healthy-client", "wmi-fixed-port", "reporting-gpo-only", "silent")
 		}, "4 hosts asked"},
-		{"unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-001", "ws-002", "srv-001") }, "3 hosts asked from gpmc01: " + proof + ".\n"},
-		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "ws-002", "ws-002") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
+		{"unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client", "wmi-fixed-port", "healthy-server") }, "3 hosts asked from gpmc01: " + proof + ".\n"},
+		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "wmi-fixed-port", "wmi-fixed-port") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
 		{"interrupted.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
-			return append(ask(t, all, "ws-001"), interrupted(t, "ws-900", 1))
+			return append(ask(t, all, "healthy-client"), interrupted(t, "ws-900", 1))
 		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (" + proof + ").\nOf the unproven 1 could not be asked to the end."},
 		{"warnings.txt", TableOptions{}, warned, "7 hosts asked"},
 	}

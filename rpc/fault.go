@@ -64,8 +64,7 @@ const (
 // IsDenied reports whether err says that the host answered and refuses to go on
 // without a logon, or with this one.
 func IsDenied(err error) bool {
-	var nak *BindNak
-	if errors.As(err, &nak) {
+	if nak, ok := errors.AsType[*BindNak](err); ok {
 		return nak.Reason == nakAuthTypeNotRecognized || nak.Reason == nakInvalidChecksum
 	}
 	status, ok := statusOf(err)
@@ -80,6 +79,9 @@ func IsUnsupported(err error) bool {
 	_, ok := statusOf(err)
 	return (ok || errors.As(err, &nak) || errors.As(err, &rejected)) && !IsDenied(err)
 }
+
+// IsGarbled reports whether err says that the answer is not the protocol.
+func IsGarbled(err error) bool { return errors.Is(err, wire.ErrGarbled) }
 
 func statusOf(err error) (uint32, bool) {
 	var fault *Fault

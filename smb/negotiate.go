@@ -75,6 +75,9 @@ func IsUnsupported(err error) bool {
 	return errors.Is(err, ErrSMB1) || errors.As(err, &d) || errors.As(err, &s) && !IsDenied(err)
 }
 
+// IsGarbled reports whether err says that the answer is not the protocol.
+func IsGarbled(err error) bool { return errors.Is(err, wire.ErrGarbled) }
+
 // A BadDialect says that the server chose a dialect that was not offered.
 type BadDialect struct{ Dialect Dialect }
 

@@ -62,8 +62,7 @@ func preflight(c *cobra.Command, args []string, flags *runFlags, filter bool) er
 	}
 	decision := s.decide(c.Context())
 	code := exitOK
-	var exit *exitError
-	if errors.As(decision, &exit) {
+	if exit, ok := errors.AsType[*exitError](decision); ok {
 		code = exit.code
 	}
 	if !s.quiet && s.summary.Hosts > 0 {

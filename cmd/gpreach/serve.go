@@ -47,7 +47,7 @@ sweep of all that starts at once and is repeated every 15 minutes. Any other tar
 			if err != nil {
 				return usage(err)
 			}
-			listeners, err := openListeners(listen, logger)
+			listeners, err := openListeners(c.Context(), listen, logger)
 			if err != nil {
 				return usage(err)
 			}
@@ -69,10 +69,10 @@ sweep of all that starts at once and is repeated every 15 minutes. Any other tar
 }
 
 // openListeners listens on every address, or on none.
-func openListeners(addresses []string, log *slog.Logger) ([]net.Listener, error) {
+func openListeners(ctx context.Context, addresses []string, log *slog.Logger) ([]net.Listener, error) {
 	var all []net.Listener
 	for _, a := range addresses {
-		l, err := net.Listen("tcp", a)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a)
 		if err != nil {
 			for _, l := range all {
 				l.Close()

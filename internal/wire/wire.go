@@ -23,7 +23,7 @@ func Garbled(format string, args ...any) error {
 // end of the connection is io.ErrUnexpectedEOF.
 func ReadRest(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
-	if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
+	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err
