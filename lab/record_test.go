@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -19,7 +20,9 @@ import (
 
 var record = flag.Bool("record", false, "write what was said to testdata/conversations, which rpc and smb replay")
 
-// converse connects to the domain controller, talks, and with -record writes what was said into a file.
+// converse connects to the domain controller, talks, and with -record writes what was said into a file:
+//
+//	lab/samba-dc.sh exec go test -tags lab -count=1 -run TestConversations ./lab -record
 func converse(t *testing.T, file, comment string, port uint16, talk func(*transcript.Recorder)) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", net.JoinHostPort(dcAddr, strconv.Itoa(int(port))))
@@ -35,7 +38,11 @@ func converse(t *testing.T, file, comment string, port uint16, talk func(*transc
 	if t.Failed() || !*record {
 		return
 	}
-	comment += "\nRecorded from Samba 4.17 by lab/record_test.go."
+	version, err := exec.CommandContext(t.Context(), "samba", "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment += "\nRecorded by lab/record_test.go from Samba, " + string(version)
 	if err := transcript.WriteFile(filepath.Join("../testdata/conversations", file), comment, recorder.Turns); err != nil {
 		t.Fatal(err)
 	}

@@ -30,11 +30,15 @@ func TestTable(t *testing.T) {
 		{"refresh.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
 			return ask(t, []probe.Operation{probe.Refresh}, "refresh-gpo-only", "reporting-gpo-only")
 		}, "2 hosts asked from gpmc01: 1 blocked"},
-		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client", "silent", "reporting-gpo-only") }, "3 hosts asked"},
+		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report {
+			return ask(t, all, "healthy-client", "silent", "reporting-gpo-only")
+		}, "3 hosts asked"},
 		{"color.txt", TableOptions{Color: true}, func(t *testing.T) []*probe.Report {
 			return ask(t, all, "healthy-client", "wmi-fixed-port", "reporting-gpo-only", "silent")
 		}, "4 hosts asked"},
-		{"unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client", "wmi-fixed-port", "healthy-server") }, "3 hosts asked from gpmc01: " + proof + ".\n"},
+		{"unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			return ask(t, all, "healthy-client", "wmi-fixed-port", "healthy-server")
+		}, "3 hosts asked from gpmc01: " + proof + ".\n"},
 		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "wmi-fixed-port", "wmi-fixed-port") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
 		{"interrupted.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
 			return append(ask(t, all, "healthy-client"), interrupted(t, "ws-900", 1))

@@ -103,7 +103,9 @@ type peer struct {
 
 func (p *peer) Write(b []byte) (int, error) { return p.asked.Write(b) }
 
-func saying(messages ...[]byte) *peer { return &peer{Reader: bytes.NewReader(bytes.Join(messages, nil))} }
+func saying(messages ...[]byte) *peer {
+	return &peer{Reader: bytes.NewReader(bytes.Join(messages, nil))}
+}
 
 // same reports whether an error is the expected one, or wraps it.
 func same(got, want error) bool {
@@ -116,7 +118,7 @@ var classes = map[string]func(error) bool{
 	"denied":         IsDenied,
 	"unsupported":    IsUnsupported,
 	"not registered": func(err error) bool { return errors.Is(err, ErrNotRegistered) },
-	"garbled":        func(err error) bool { return errors.Is(err, wire.ErrGarbled) },
+	"garbled":        IsGarbled,
 	"hangup":         hangup,
 }
 

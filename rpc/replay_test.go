@@ -107,16 +107,14 @@ func TestWindows10(t *testing.T) {
 		}
 	})
 	t.Run("our tower is its client's", func(t *testing.T) {
-		theirs := bytes.Clone(stubOf(t, pdus["win10_epm_ntv_ept_map_request"])[40:115])
+		theirs := bytes.Clone(towerIn(t, pdus["win10_epm_ntv_ept_map_request"]))
 		copy(theirs[64:], []byte{0, 0}) // it asks for port 135
 		if diff := cmp.Diff(theirs, appendTower(nil, TaskScheduler)); diff != "" {
 			t.Error(diff)
 		}
 	})
 	t.Run("its tower of Task Scheduler", func(t *testing.T) {
-		in := stubOf(t, pdus["win10_epm_ntv_ept_map_response"])
-		at := bytes.Index(in, unhex("4b000000 00000000 4b000000")) + 12
-		octets := in[at : at+75]
+		octets := towerIn(t, pdus["win10_epm_ntv_ept_map_response"])
 		if port, err := towerPort(octets, TaskScheduler); port != 49671 || err != nil {
 			t.Errorf("%d, %v; want 49671", port, err)
 		}
@@ -146,12 +144,12 @@ func TestWindows10(t *testing.T) {
 	})
 }
 
-// stubOf is the NDR data of a recorded request or response.
-func stubOf(t *testing.T, m []byte) []byte {
+// towerIn is the tower of 75 bytes in an NDR64 message: max_count, tower_length, octets.
+func towerIn(t *testing.T, m []byte) []byte {
 	t.Helper()
-	p, err := readPDU(bytes.NewReader(m))
-	if err != nil {
-		t.Fatal(err)
+	_, behind, ok := bytes.Cut(m, unhex("4b00000000000000 4b000000"))
+	if !ok || len(behind) < 75 {
+		t.Fatalf("no tower in %x", m)
 	}
-	return p.body[8:]
+	return behind[:75]
 }

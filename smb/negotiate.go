@@ -5,7 +5,7 @@
 // closes; it never dials, logs, sleeps or starts a goroutine. No reply can make
 // it allocate more than 64 KiB.
 //
-// Errors are one of *Status, ErrSMB1, one that wraps wire.ErrGarbled, or the
+// Errors are one of Status, *BadDialect, ErrSMB1, one that wraps wire.ErrGarbled, or the
 // connection's own.
 package smb
 
@@ -96,11 +96,7 @@ type Server struct {
 // Negotiate offers every dialect from 2.0.2 to 3.1.1 and reads what the server
 // chose. Nothing else is sent: no session, no name, no credential.
 func Negotiate(rw io.ReadWriter) (*Server, error) {
-	request, err := appendNegotiate(nil)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := rw.Write(request); err != nil {
+	if _, err := rw.Write(appendNegotiate(nil)); err != nil {
 		return nil, err
 	}
 	msg, err := readMessage(rw)
@@ -111,11 +107,9 @@ func Negotiate(rw io.ReadWriter) (*Server, error) {
 }
 
 // appendNegotiate appends a NEGOTIATE request in its direct TCP frame.
-func appendNegotiate(b []byte) ([]byte, error) {
+func appendNegotiate(b []byte) []byte {
 	var random [16 + 32]byte // ClientGuid, Salt
-	if _, err := rand.Read(random[:]); err != nil {
-		return nil, err
-	}
+	rand.Read(random[:])
 	le := binary.LittleEndian
 	m := make([]byte, headerLen, 256)
 	copy(m, "\xfeSMB\x40") // ProtocolId, StructureSize; Command 0, MessageId 0
@@ -140,7 +134,7 @@ func appendNegotiate(b []byte) ([]byte, error) {
 	m = append(m, 2, 0, 6, 0, 0, 0, 0, 0)                // ENCRYPTION_CAPABILITIES:
 	m = append(m, 2, 0, 2, 0, 1, 0)                      // AES-128-GCM, AES-128-CCM
 	b = binary.BigEndian.AppendUint32(b, uint32(len(m))) // direct TCP frame, section 2.1
-	return append(b, m...), nil
+	return append(b, m...)
 }
 
 // readMessage reads one direct TCP frame. Its length is bounded before it is

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -116,7 +117,7 @@ func unasked(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 1, "unasked HOST")
 	s, l := stationOf(ts, args[0]), ts.Value(loopbackKey{}).(*loopback)
 	for i, port := range []uint16{l.smb, l.epmap} {
-		c, err := net.Dial("tcp", netip.AddrPortFrom(s.addr, port).String())
+		c, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", netip.AddrPortFrom(s.addr, port).String())
 		ts.Check(err)
 		ts.Check(c.(*net.TCPConn).CloseWrite())
 		_, err = io.ReadAll(c)

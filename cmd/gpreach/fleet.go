@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"net/netip"
@@ -45,7 +46,8 @@ func (t *fleetFlags) fleet(c *cobra.Command, args []string) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := targets.Parse(args, targets.Options{Files: t.files, Exclude: t.exclude, Stdin: c.InOrStdin(), Yes: t.yes})
+	stdin := interruptible{c.Context(), c.InOrStdin()}
+	list, err := targets.Parse(args, targets.Options{Files: t.files, Exclude: t.exclude, Stdin: stdin, Yes: t.yes})
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +85,37 @@ func (f *fleet) all() iter.Seq[probe.Target] {
 
 // connected returns p joined to this machine's network and name.
 func (f *fleet) connected(p *probe.Prober) *probe.Prober {
-	p.Dial = (&net.Dialer{}).DialContext
+	p.Dial = probe.NewDial(p.Timeout)
 	p.Lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	}
 	p.Excluded = f.list.Excluded
 	p.Vantage, _ = os.Hostname()
 	return p
+}
+
+// An interruptible reader gives up when its context ends, so that Ctrl-C is
+// heard while somebody types the targets. The read under way is left behind.
+type interruptible struct {
+	ctx context.Context //nolint:containedctx // what the reader is about
+	r   io.Reader
+}
+
+func (i interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	buf := make([]byte, len(p)) // p is the caller's again once Read returns
+	go func() {
+		n, err := i.r.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, buf[:r.n]), r.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -39,24 +40,27 @@ func stations() map[string]*station {
 		return &winhost.Host{Ports: map[uint16]winhost.Port{445: {Serve: winhost.Mute}, 135: {Serve: winhost.Mute}}}
 	}
 	all := map[string]*station{
-		"HEALTHY": {addr: netip.MustParseAddr("127.0.0.11"), host: winhost.Client("ws-001.corp.example")},
-		"SERVER":  {addr: netip.MustParseAddr("127.0.0.12"), host: winhost.Server("srv-001.corp.example")},
+		"HEALTHY": at("127.0.0.11", winhost.Client("ws-001.corp.example")),
+		"SERVER":  at("127.0.0.12", winhost.Server("srv-001.corp.example")),
 		// NOTASKS has its Task Scheduler stopped, CLOSED refuses everything, and
-		// MUTE takes connections and never answers.
-		"NOTASKS": {addr: netip.MustParseAddr("127.0.0.13"), host: winhost.Client("ws-006.corp.example")},
-		"CLOSED":  {addr: netip.MustParseAddr("127.0.0.14"), host: &winhost.Host{}},
-		"MUTE1":   {addr: netip.MustParseAddr("127.0.0.21"), host: mute()},
-		"MUTE2":   {addr: netip.MustParseAddr("127.0.0.22"), host: mute()},
-		"MUTE3":   {addr: netip.MustParseAddr("127.0.0.23"), host: mute()},
+		// MUTE1 to MUTE5 take connections and never answer.
+		"NOTASKS": at("127.0.0.13", winhost.Client("ws-006.corp.example")),
+		"CLOSED":  at("127.0.0.14", &winhost.Host{}),
+	}
+	for i := 1; i <= 5; i++ {
+		all[fmt.Sprintf("MUTE%d", i)] = at(fmt.Sprintf("127.0.0.2%d", i), mute())
 	}
 	all["NOTASKS"].host.Stop(rpc.TaskScheduler)
 	if hasIPv6() {
-		all["IPV6"] = &station{addr: netip.IPv6Loopback(), host: winhost.Client("ws-600.corp.example")}
-	}
-	for _, s := range all {
-		s.met = make(chan struct{})
+		all["IPV6"] = at("::1", winhost.Client("ws-600.corp.example"))
 	}
 	return all
+}
+
+func at(addr string, h *winhost.Host) *station {
+	s := &station{addr: netip.MustParseAddr(addr), host: h, met: make(chan struct{})}
+	h.Addrs = []netip.Addr{s.addr}
+	return s
 }
 
 // startLoopback starts the hosts. They end when what it passes to atEnd is called.
@@ -77,7 +81,7 @@ func startLoopback(atEnd func(func())) (*loopback, error) {
 		listeners := map[uint16]net.Listener{445: smb[name], 135: epmap[name]}
 		for number := range s.host.Ports {
 			if listeners[number] == nil {
-				if listeners[number], err = net.Listen("tcp", netip.AddrPortFrom(s.addr, 0).String()); err != nil {
+				if listeners[number], err = listen(s.addr, 0); err != nil {
 					return nil, err
 				}
 			}
@@ -106,7 +110,7 @@ func (l *loopback) listenAlike(number uint16) (map[string]net.Listener, error) {
 			if s.host.Ports[number].Serve == nil {
 				continue
 			}
-			on, err := net.Listen("tcp", netip.AddrPortFrom(s.addr, port).String())
+			on, err := listen(s.addr, port)
 			if err != nil {
 				failed = err
 				break
@@ -121,6 +125,10 @@ func (l *loopback) listenAlike(number uint16) (map[string]net.Listener, error) {
 		}
 	}
 	return nil, failed
+}
+
+func listen(at netip.Addr, port uint16) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", netip.AddrPortFrom(at, port).String())
 }
 
 func portOf(l net.Listener) uint16 { return l.Addr().(*net.TCPAddr).AddrPort().Port() }

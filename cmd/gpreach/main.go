@@ -50,6 +50,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, context.Canceled):
+		exit = &exitError{exitInterrupted, errors.New("interrupted")}
 	case !errors.As(err, &exit):
 		exit = usage(err)
 	}

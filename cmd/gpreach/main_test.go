@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"testing"
@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 }
 
 func hasIPv6() bool {
-	l, err := net.Listen("tcp", "[::1]:0")
+	l, err := listen(netip.IPv6Loopback(), 0)
 	if err == nil {
 		l.Close()
 	}

@@ -79,8 +79,11 @@ func preflight(c *cobra.Command, args []string, flags *runFlags, filter bool) er
 // verdict is the last line for people.
 func (s *survey) verdict(code int, minReady string) string {
 	word := "No go"
-	if code == exitOK {
+	switch code {
+	case exitOK:
 		word = "Go"
+	case exitInterrupted:
+		return "No go: interrupted."
 	}
 	return fmt.Sprintf("%s: %d of %d hosts accepted, %s wanted.", word, len(s.accepted), s.summary.Hosts, minReady)
 }

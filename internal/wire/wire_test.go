@@ -3,7 +3,10 @@ package wire
 import (
 	"encoding/binary"
 	"errors"
+	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestReader(t *testing.T) {
@@ -78,5 +81,18 @@ func TestUTF16(t *testing.T) {
 		if got := UTF16([]byte(in)); got != want {
 			t.Errorf("%x: %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestReadRest(t *testing.T) {
+	for said, want := range map[string]error{"": io.ErrUnexpectedEOF, "abc": io.ErrUnexpectedEOF, "abcd": nil, "abcde": nil} {
+		b := make([]byte, 4)
+		if err := ReadRest(strings.NewReader(said), b); !errors.Is(err, want) || err == nil && string(b) != "abcd" {
+			t.Errorf("%q: %q, %v; want %v", said, b, err, want)
+		}
+	}
+	broken := errors.New("broken")
+	if err := ReadRest(iotest.ErrReader(broken), make([]byte, 4)); !errors.Is(err, broken) {
+		t.Errorf("a broken connection: %v", err)
 	}
 }

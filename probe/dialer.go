@@ -1,0 +1,29 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// NewDial returns a Prober's Dial over this machine's network, for a Prober
+// with that stage timeout. The Prober itself decides when a SYN is sent again,
+// so the system does not; and a connection is closed by a reset, since one that
+// ends in good order keeps its port busy for minutes, and a sweep needs more of
+// them than there are.
+func NewDial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Control: sendOneSYN(timeout), KeepAlive: -1}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			err = tcp.SetLinger(0)
+		}
+		if err != nil {
+			if conn != nil {
+				conn.Close()
+			}
+			return nil, err
+		}
+		return conn, nil
+	}
+}
