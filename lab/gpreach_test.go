@@ -131,8 +131,10 @@ func TestCheckSamba(t *testing.T) {
 
 func TestCheckByName(t *testing.T) {
 	_, got, r := check(t, dcName, "--for", "refresh")
-	want := strings.Join([]string{"refresh unreachable", strings.Replace(noDCOM, ":", ": resolve", 1),
-		strings.Replace(noTask, ":", ": resolve", 1), strings.Replace(taskMap, ":", ": resolve", 1)}, "\n")
+	want := strings.Join([]string{
+		"refresh unreachable", strings.Replace(noDCOM, ":", ": resolve", 1),
+		strings.Replace(noTask, ":", ": resolve", 1), strings.Replace(taskMap, ":", ": resolve", 1),
+	}, "\n")
 	if got != want || r.Address != dcAddr {
 		t.Errorf("at %s\n%s\nwant:\n%s", r.Address, got, want)
 	}
@@ -162,10 +164,14 @@ func TestCheckNobody(t *testing.T) {
 // firewalls say no.
 func TestCheckBehindFirewall(t *testing.T) {
 	const taskPort = "tcp dport 49152-49200 "
-	dropped := strings.Join([]string{"rsop unreachable", "refresh unreachable", pipeOK,
-		"RemoteEventLogSvc-In-TCP unreachable: connect bind map connect=%s", epmapOK, noDCOM, noTask, taskMap}, "\n")
-	noSMB := strings.Join([]string{"rsop unreachable", "refresh unreachable",
-		"RemoteEventLogSvc-NP-In-TCP unreachable: connect=%s", logOK, epmapOK, noDCOM, noTask, taskMap}, "\n")
+	dropped := strings.Join([]string{
+		"rsop unreachable", "refresh unreachable", pipeOK,
+		"RemoteEventLogSvc-In-TCP unreachable: connect bind map connect=%s", epmapOK, noDCOM, noTask, taskMap,
+	}, "\n")
+	noSMB := strings.Join([]string{
+		"rsop unreachable", "refresh unreachable",
+		"RemoteEventLogSvc-NP-In-TCP unreachable: connect=%s", logOK, epmapOK, noDCOM, noTask, taskMap,
+	}, "\n")
 	noMapper := func(outcome string) string {
 		return all("unreachable", "unreachable", "reachable: connect negotiate", "unreachable: connect="+outcome)
 	}

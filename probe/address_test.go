@@ -35,14 +35,28 @@ func TestAddresses(t *testing.T) {
 	}{
 		{"the first answers", []*winhost.Host{host(1), host(2)}, addr(1), "10.77.0.1:135 connect ok, 10.77.0.1:135 bind ok", 102 * time.Millisecond},
 		{"the first is silent", []*winhost.Host{fate(1, winhost.Drop), host(2)}, addr(2), "10.77.0.2:135 connect ok, 10.77.0.2:135 bind ok", 352 * time.Millisecond},
-		{"the first is refused", []*winhost.Host{fate(1, winhost.Refuse), host(2)}, addr(2),
-			"10.77.0.1:135 connect refused, 10.77.0.2:135 connect ok, 10.77.0.2:135 bind ok", 104 * time.Millisecond},
-		{"none connects, the second resets", []*winhost.Host{fate(1, winhost.Drop), fate(2, winhost.Refuse), fate(3, winhost.Drop)}, addr(2),
-			"10.77.0.1:135 connect timeout, 10.77.0.3:135 connect timeout, 10.77.0.2:135 connect refused", 2252 * time.Millisecond},
-		{"none answers", []*winhost.Host{fate(1, winhost.Drop), fate(2, winhost.ICMP)}, addr(1),
-			"10.77.0.2:135 connect unreachable, 10.77.0.1:135 connect timeout", 2 * time.Second},
-		{"the tenth would", []*winhost.Host{fate(1, winhost.Refuse), fate(2, winhost.Refuse), fate(3, winhost.Refuse), fate(4, winhost.Refuse),
-			fate(5, winhost.Refuse), fate(6, winhost.Refuse), fate(7, winhost.Refuse), fate(8, winhost.Refuse), host(9)}, addr(1), "", 16 * time.Millisecond},
+		{
+			"the first is refused",
+			[]*winhost.Host{fate(1, winhost.Refuse), host(2)},
+			addr(2),
+			"10.77.0.1:135 connect refused, 10.77.0.2:135 connect ok, 10.77.0.2:135 bind ok", 104 * time.Millisecond,
+		},
+		{
+			"none connects, the second resets",
+			[]*winhost.Host{fate(1, winhost.Drop), fate(2, winhost.Refuse), fate(3, winhost.Drop)},
+			addr(2),
+			"10.77.0.1:135 connect timeout, 10.77.0.3:135 connect timeout, 10.77.0.2:135 connect refused", 2252 * time.Millisecond,
+		},
+		{
+			"none answers",
+			[]*winhost.Host{fate(1, winhost.Drop), fate(2, winhost.ICMP)},
+			addr(1),
+			"10.77.0.2:135 connect unreachable, 10.77.0.1:135 connect timeout", 2 * time.Second,
+		},
+		{"the tenth would", []*winhost.Host{
+			fate(1, winhost.Refuse), fate(2, winhost.Refuse), fate(3, winhost.Refuse), fate(4, winhost.Refuse),
+			fate(5, winhost.Refuse), fate(6, winhost.Refuse), fate(7, winhost.Refuse), fate(8, winhost.Refuse), host(9),
+		}, addr(1), "", 16 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		bubble(t, func(t *testing.T) {

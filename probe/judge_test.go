@@ -32,8 +32,10 @@ var (
 )
 
 // every is all outcomes, for lines of the table that speak of "anything else".
-var every = []Outcome{OK, NoSuchName, Timeout, Refused, Unroutable, NotPermitted, NoResources, Reset, Hangup, Garbled,
-	NotRegistered, Unsupported, AccessDenied, LogonFailed, LockedOut, WrongHost, Canceled}
+var every = []Outcome{
+	OK, NoSuchName, Timeout, Refused, Unroutable, NotPermitted, NoResources, Reset, Hangup, Garbled,
+	NotRegistered, Unsupported, AccessDenied, LogonFailed, LockedOut, WrongHost, Canceled,
+}
 
 // TestJudge is the table of verdicts: for a trail that ends in each outcome,
 // the verdict is as exceptions say, else the line's own.
@@ -64,14 +66,22 @@ func TestJudge(t *testing.T) {
 		{"bind on 135, dynamic", ByDynamic, Unknown, []Step{connect135, bindMapper}, Unreachable, wantsLogon},
 		{"map", ByDynamic, Reachable, []Step{connect135, bindMapper, mapService}, Unreachable, wantsLogon},
 		{"connect to the mapped port", ByDynamic, Reachable, []Step{connect135, bindMapper, mapService, connectPort}, Unreachable, wantsLogon},
-		{"bind at the mapped port", ByDynamic, Reachable, []Step{connect135, bindMapper, mapService, connectPort, bindService}, Unreachable,
-			with(map[Outcome]Verdict{OK: Reachable, AccessDenied: Unknown})},
+		{
+			"bind at the mapped port", ByDynamic, Reachable,
+			[]Step{connect135, bindMapper, mapService, connectPort, bindService},
+			Unreachable,
+			with(map[Outcome]Verdict{OK: Reachable, AccessDenied: Unknown}),
+		},
 		{"bind at the mapped port, mapper unreachable", ByDynamic, Unreachable, []Step{connect135, bindMapper, mapService, connectPort, bindService}, Unreachable, plain},
 		{"the mapper is unreachable, DCOM", ByDCOM, Unreachable, []Step{connect135, bindMapper}, Unreachable, plain},
 		{"bind to IObjectExporter", ByDCOM, Reachable, []Step{connect135, bindMapper, bindDCOM}, Unknown, with(map[Outcome]Verdict{Unsupported: Unreachable, WrongHost: Unreachable})},
 		{"ServerAlive2", ByDCOM, Reachable, []Step{connect135, bindMapper, bindDCOM, alive}, Unknown, with(map[Outcome]Verdict{WrongHost: Unreachable})},
-		{"bind on the fixed port", ByDCOM, Reachable, []Step{connect135, bindMapper, bindDCOM, alive, connectWMI, bindWMI}, Unknown,
-			with(map[Outcome]Verdict{OK: Reachable, WrongHost: Unreachable})},
+		{
+			"bind on the fixed port", ByDCOM, Reachable,
+			[]Step{connect135, bindMapper, bindDCOM, alive, connectWMI, bindWMI},
+			Unknown,
+			with(map[Outcome]Verdict{OK: Reachable, WrongHost: Unreachable}),
+		},
 		{"the fixed port, mapper wants a logon", ByDCOM, Unknown, []Step{connectWMI, bindWMI}, Unknown, with(map[Outcome]Verdict{OK: Reachable, WrongHost: Unreachable})},
 		{"the fixed port, mapper unreachable", ByDCOM, Unreachable, []Step{connectWMI, bindWMI}, Unreachable, plain},
 	}

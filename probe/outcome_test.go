@@ -75,8 +75,10 @@ func TestSay(t *testing.T) {
 	}{
 		{Timeout, os.ErrDeadlineExceeded, ""},
 		{Unsupported, &rpc.Fault{Status: 0x1C010002}, "fault 0x1C010002"},
-		{Unroutable, &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{Port: 135}, Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)},
-			"connect: " + syscall.EHOSTUNREACH.Error()},
+		{
+			Unroutable, &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{Port: 135}, Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)},
+			"connect: " + syscall.EHOSTUNREACH.Error(),
+		},
 		{Garbled, wire.Garbled("tower of %d floors", 300), "not the protocol: tower of 300 floors"},
 	}
 	for _, tt := range tests {

@@ -141,8 +141,10 @@ func TestProbe(t *testing.T) {
 		{"445 not permitted here", fate(winhost.NotPermitted, 445), onlySMB("NP unreachable: [445] connect=not-permitted")},
 		{"no descriptor for 445", fate(winhost.NoResources, 445), lines("rsop unproven", "refresh unproven",
 			"NP unknown: [445] connect=no-resources", log, mapp, wmi, task, map2)},
-		{"445 mute", func(h *winhost.Host) { h.Ports[445] = winhost.Port{Serve: winhost.Mute} },
-			onlySMB("NP unreachable: [445] connect negotiate=timeout")},
+		{
+			"445 mute", func(h *winhost.Host) { h.Ports[445] = winhost.Port{Serve: winhost.Mute} },
+			onlySMB("NP unreachable: [445] connect negotiate=timeout"),
+		},
 		{"SMB1 only", smb(winhost.SMB{SMB1Only: true}), onlySMB("NP unreachable: [445] connect negotiate=hangup")},
 		{"SMB status", smb(winhost.SMB{Status: 0xC00000BB}), onlySMB("NP unreachable: [445] connect negotiate=unsupported")},
 		{"SMB access denied", smb(winhost.SMB{Status: 0xC0000022}), onlySMB("NP unreachable: [445] connect negotiate=denied")},
@@ -150,14 +152,20 @@ func TestProbe(t *testing.T) {
 
 		{"135 dropped", fate(winhost.Drop, 135), all135(np, "unreachable", "connect=timeout")},
 		{"135 refused", fate(winhost.Refuse, 135), all135(np, "unreachable", "connect=refused")},
-		{"135 mute", func(h *winhost.Host) { h.Ports[135] = winhost.Port{Serve: winhost.Mute} },
-			all135(np, "unreachable", "connect bind=timeout")},
-		{"135 speaks SMB", func(h *winhost.Host) { h.Ports[135] = h.Ports[445] },
-			all135(np, "unreachable", "connect bind=hangup")},
+		{
+			"135 mute", func(h *winhost.Host) { h.Ports[135] = winhost.Port{Serve: winhost.Mute} },
+			all135(np, "unreachable", "connect bind=timeout"),
+		},
+		{
+			"135 speaks SMB", func(h *winhost.Host) { h.Ports[135] = h.Ports[445] },
+			all135(np, "unreachable", "connect bind=hangup"),
+		},
 		{"bind_nak 4", mapper(func(s *winhost.RPC) { s.Nak = reason(4) }), all135(np, "unreachable", "connect bind=unsupported")},
 		{"bind_nak 8", mapper(func(s *winhost.RPC) { s.Nak = reason(8) }), strings.ReplaceAll(all135(np, "unknown", "connect bind=denied"), " unreachable", " unproven")},
-		{"NDR 2.0 rejected", mapper(func(s *winhost.RPC) { s.Reject = [2]uint16{2, 2} }),
-			all135(np, "unreachable", "connect bind=unsupported")},
+		{
+			"NDR 2.0 rejected", mapper(func(s *winhost.RPC) { s.Reject = [2]uint16{2, 2} }),
+			all135(np, "unreachable", "connect bind=unsupported"),
+		},
 		{"mapper big-endian", mapper(func(s *winhost.RPC) { s.BigEndian = true }), healthy},
 		{"mapper in fragments of eight bytes", mapper(func(s *winhost.RPC) { s.Fragment = 8 }), healthy},
 		{"mapper wants a logon", mapper(func(s *winhost.RPC) { s.Fault = 5 }), lines("rsop unproven", "refresh unproven", np,
@@ -187,10 +195,14 @@ func TestProbe(t *testing.T) {
 		{"scheduler's port taken", func(h *winhost.Host) {
 			h.Ports[49668] = winhost.Port{Serve: h.RPC(winhost.Interface{Syntax: rpc.EventLog}).Serve}
 		}, onlyRefresh("TASK unreachable: [135] connect bind map [49668] connect bind=unsupported")},
-		{"scheduler mute", func(h *winhost.Host) { h.Ports[49668] = winhost.Port{Serve: winhost.Mute} },
-			onlyRefresh("TASK unreachable: [135] connect bind map [49668] connect bind=timeout")},
-		{"scheduler resets", func(h *winhost.Host) { h.Ports[49668] = winhost.Port{Serve: winhost.Reset} },
-			onlyRefresh("TASK unreachable: [135] connect bind map [49668] connect bind=reset")},
+		{
+			"scheduler mute", func(h *winhost.Host) { h.Ports[49668] = winhost.Port{Serve: winhost.Mute} },
+			onlyRefresh("TASK unreachable: [135] connect bind map [49668] connect bind=timeout"),
+		},
+		{
+			"scheduler resets", func(h *winhost.Host) { h.Ports[49668] = winhost.Port{Serve: winhost.Reset} },
+			onlyRefresh("TASK unreachable: [135] connect bind map [49668] connect bind=reset"),
+		},
 		{"scheduler wants a logon", scheduler(func(s *winhost.RPC) { s.Nak = reason(9) }), lines("rsop unproven", "refresh unproven",
 			np, log, mapp, wmi, "TASK unknown: [135] connect bind map [49668] connect bind=denied", map2)},
 		{"scheduler on a second port", func(h *winhost.Host) {
@@ -201,14 +213,20 @@ func TestProbe(t *testing.T) {
 			"TASK reachable: [135] connect bind map [50001] connect=refused [49668] connect bind", map2)},
 
 		{"default firewall", fate(winhost.Drop, 445, 135), all135("NP unreachable: [445] connect=timeout", "unreachable", "connect=timeout")},
-		{"silent", func(h *winhost.Host) { clear(h.Ports) },
+		{
+			"silent", func(h *winhost.Host) { clear(h.Ports) },
 			strings.NewReplacer("rsop unreachable", "rsop silent", "refresh unreachable", "refresh silent").Replace(
-				all135("NP unreachable: [445] connect=timeout", "unreachable", "connect=timeout"))},
-		{"only ICMP errors", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.ICMP },
+				all135("NP unreachable: [445] connect=timeout", "unreachable", "connect=timeout")),
+		},
+		{
+			"only ICMP errors", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.ICMP },
 			strings.NewReplacer("rsop unreachable", "rsop silent", "refresh unreachable", "refresh silent").Replace(
-				all135("NP unreachable: [445] connect=unreachable", "unreachable", "connect=unreachable"))},
-		{"all refused", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.Refuse },
-			all135("NP unreachable: [445] connect=refused", "unreachable", "connect=refused")},
+				all135("NP unreachable: [445] connect=unreachable", "unreachable", "connect=unreachable")),
+		},
+		{
+			"all refused", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.Refuse },
+			all135("NP unreachable: [445] connect=refused", "unreachable", "connect=refused"),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

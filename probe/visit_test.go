@@ -152,17 +152,27 @@ func TestLiveness(t *testing.T) {
 		elapsed time.Duration
 	}{
 		{"healthy", func(*winhost.Host) {}, probe.StatusUnproven, false, 102 * time.Millisecond},
-		{"one port up", func(h *winhost.Host) { clear(h.Ports); h.Ports[3389] = winhost.Port{Serve: winhost.Mute} },
-			probe.StatusUnreachable, true, 2 * time.Second},
-		{"one port refused", func(h *winhost.Host) { clear(h.Ports); h.Ports[5985] = winhost.Port{Fate: winhost.Refuse} },
-			probe.StatusUnreachable, true, 2 * time.Second},
+		{
+			"one port up", func(h *winhost.Host) { clear(h.Ports); h.Ports[3389] = winhost.Port{Serve: winhost.Mute} },
+			probe.StatusUnreachable, true, 2 * time.Second,
+		},
+		{
+			"one port refused", func(h *winhost.Host) { clear(h.Ports); h.Ports[5985] = winhost.Port{Fate: winhost.Refuse} },
+			probe.StatusUnreachable, true, 2 * time.Second,
+		},
 		{"nothing", func(h *winhost.Host) { clear(h.Ports) }, probe.StatusSilent, true, 2 * time.Second},
-		{"only 445", func(h *winhost.Host) { h.Ports = map[uint16]winhost.Port{445: h.Ports[445]} },
-			probe.StatusUnreachable, false, 2 * time.Second},
-		{"ICMP at once", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.ICMP },
-			probe.StatusSilent, true, 4 * time.Millisecond},
-		{"not permitted here", func(h *winhost.Host) { clear(h.Ports); h.Ports[445] = winhost.Port{Fate: winhost.NotPermitted} },
-			probe.StatusUnreachable, true, 2 * time.Second},
+		{
+			"only 445", func(h *winhost.Host) { h.Ports = map[uint16]winhost.Port{445: h.Ports[445]} },
+			probe.StatusUnreachable, false, 2 * time.Second,
+		},
+		{
+			"ICMP at once", func(h *winhost.Host) { clear(h.Ports); h.Undeclared = winhost.ICMP },
+			probe.StatusSilent, true, 4 * time.Millisecond,
+		},
+		{
+			"not permitted here", func(h *winhost.Host) { clear(h.Ports); h.Ports[445] = winhost.Port{Fate: winhost.NotPermitted} },
+			probe.StatusUnreachable, true, 2 * time.Second,
+		},
 	}
 	for _, tt := range tests {
 		bubble(t, func(t *testing.T) {
