@@ -144,9 +144,6 @@ func (c *Clusters) Add(r *Report) {
 func (k *Cluster) add(r *Report) {
 	k.Hosts++
 	at, _ := slices.BinarySearch(k.order, r.Target.Index)
-	if at == maxSample {
-		return
-	}
 	k.order = slices.Insert(k.order, at, r.Target.Index)
 	k.Sample = slices.Insert(k.Sample, at, r.Target.Name)
 	if len(k.order) > maxSample {

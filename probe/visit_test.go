@@ -213,6 +213,17 @@ func TestFixedPortCostsNoTimeout(t *testing.T) {
 			}
 		})
 	}
+	bubble(t, func(t *testing.T) { // all else ends early, the identity after three round trips
+		r, _ := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) {
+			h.RTT = 300 * time.Millisecond
+			s := h.RPCSS()
+			s.Reject = [2]uint16{2, 1}
+			h.Ports[135] = winhost.Port{Serve: s.Serve}
+		})
+		if r.Elapsed != 1500*time.Millisecond {
+			t.Errorf("with nothing else to wait for: took %v", r.Elapsed)
+		}
+	})
 	bubble(t, func(t *testing.T) {
 		r, _ := probeAddr(t, func(p *probe.Prober, _ *winhost.Host) { p.NoWMIPort = true })
 		if r.Elapsed != 10*time.Millisecond {
