@@ -89,6 +89,7 @@ func TestChallenge(t *testing.T) {
 		{"offset just beyond the end", lying(0, 0, 64+uint32(n)+1), nil, wire.ErrGarbled},
 		{"a name beyond the information", challenge(flagsFull, unhex("0100 0800 43004f00")), nil, wire.ErrGarbled},
 		{"half an AV_PAIR", challenge(flagsFull, unhex("0000 00")), nil, wire.ErrGarbled},
+		{"a byte behind the last name", challenge(flagsFull, append(pair(1, "WS-001"), 0)), nil, wire.ErrGarbled},
 		{"NEGOTIATE_MESSAGE", pack(le, "4e544c4d53535000 01000000", make([]byte, 60)), nil, wire.ErrGarbled},
 		{"SPNEGO", pack(le, "605e06062b060105 0502a054", make([]byte, 60)), nil, wire.ErrGarbled},
 		{"nothing", []byte{}, nil, wire.ErrGarbled},

@@ -108,6 +108,7 @@ func TestReadPDURefuses(t *testing.T) {
 		{"a little-endian length in a big-endian PDU", "05 00 02 03 00000000 2000 0000 01000000"},
 		{"a token as long as the body", "05 00 02 03 10000000 2000 1000 01000000"},
 		{"a token that leaves no room for its trailer", "05 00 02 03 10000000 2000 0900 01000000"},
+		{"a token of one byte that leaves no room", "05 00 02 03 10000000 1800 0100 01000000"},
 		{"a token of 65535 bytes", "05 00 02 03 10000000 2000 ffff 01000000"},
 	}
 	for _, tt := range tests {

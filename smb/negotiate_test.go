@@ -238,6 +238,7 @@ func TestContexts(t *testing.T) {
 		return m
 	}
 	one := "0300 0100 00000000 aa 00000000000000"
+	full := "0300 0800 00000000 ffffffffffffffff" // whose data would be no header
 	tests := []struct {
 		name string
 		in   []byte
@@ -246,7 +247,9 @@ func TestContexts(t *testing.T) {
 		{"64", with(64, strings.Repeat(one, 64)), true},
 		{"65", with(65, strings.Repeat(one, 65)), false},
 		{"no padding behind the last", with(2, one+"0300 0100 00000000 aa"), true},
-		{"an empty one", with(2, "0300 0000 00000000"+one), true},
+		{"an empty one", with(2, "0300 0000 00000000"+full), true},
+		{"one that needs no padding", with(2, full+full), true},
+		{"an empty one at the end", with(2, one+"0300 0000 00000000"), true},
 		{"no padding between", with(2, "0300 0100 00000000 aa"+"0300 0000 00000000"), false},
 		{"the last cut short", with(2, one+"0300 0100 00000000"), false},
 	}

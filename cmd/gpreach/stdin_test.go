@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -12,7 +13,9 @@ import (
 // Ctrl-C is heard while somebody still types the targets.
 func TestInterruptAtStandardInput(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "gpreach", "check", "-")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "gpreach", "check", "-")
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
