@@ -27,6 +27,7 @@ type Config struct {
 	Concurrency int               // hosts of a sweep at a time; at least 1
 	Rate        float64           // hosts that a sweep begins a second; 0 is unlimited
 	Version     string            // of the program, for gpreach_build_info
+	Hosts       []string          // names, beside addresses, under which requests may ask for this machine
 	Log         *slog.Logger
 }
 

@@ -78,6 +78,9 @@ func (e *Exporter) serveProbe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	target, ok := e.config.Find(name)
+	if a, literal := target.Addr(); literal && a.Zone() != "" {
+		ok = false // a zone means something on one machine only: no request may name one
+	}
 	if !ok {
 		e.reject(w, http.StatusForbidden, forbidden,
 			fmt.Sprintf("%+.253q is not one of the swept targets, and only those are probed: to allow it, name it among the TARGETs of gpreach serve.", name))

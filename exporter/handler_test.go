@@ -164,6 +164,14 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
+// No request names an interface of this machine, listed or not.
+func TestZone(t *testing.T) {
+	e, _, _ := newExporter(readyReport, "fe80::1%eth0")
+	if res, body := answerTo(e.Handler(), request("GET", "/probe?target=fe80::1%25eth0")); res.Code != 403 {
+		t.Errorf("got %d: %s", res.Code, body)
+	}
+}
+
 func TestPaths(t *testing.T) {
 	for _, tt := range []struct {
 		method, path string
@@ -206,6 +214,7 @@ func TestHost(t *testing.T) {
 		{"[::ffff:10.0.0.5]:10135", specific, specific, 200},
 		{"10.0.0.6:10135", specific, specific, 421},
 		{"attacker.example:10135", specific, specific, 421},
+		{"GPMC01.corp.example.:10135", specific, specific, 200},
 		{"localhost.attacker.example", specific, specific, 421},
 		{"127.0.0.1.attacker.example", specific, specific, 421},
 		{"", specific, specific, 421},
@@ -218,6 +227,7 @@ func TestHost(t *testing.T) {
 		{"attacker.example", wildcard, "10.0.0.5:10135", 421},
 	} {
 		e, _, _ := newExporter(readyReport, "ws-001")
+		e.config.Hosts = []string{"gpmc01.corp.example"}
 		r := request("GET", "/-/healthy")
 		r.Host = tt.host
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tcp(tt.arrived)))

@@ -23,7 +23,7 @@ func (e *Exporter) checkHost(listen []net.Addr, next http.Handler) http.Handler 
 		if arrived, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && wildcard {
 			allowed = append(slices.Clip(own), address(arrived))
 		}
-		if !isOwn(r.Host, allowed) {
+		if !isOwn(r.Host, e.config.Hosts, allowed) {
 			e.reject(w, http.StatusMisdirectedRequest, wrongHost,
 				"This request names another host: ask for a loopback address or for the address that gpreach serve listens on.")
 			return
@@ -33,14 +33,16 @@ func (e *Exporter) checkHost(listen []net.Addr, next http.Handler) http.Handler 
 }
 
 // isOwn reports whether a Host header, whatever its port, is loopback or one
-// of the addresses.
-func isOwn(hostport string, own []netip.Addr) bool {
+// of the names or addresses.
+func isOwn(hostport string, names []string, own []netip.Addr) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
 	}
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
-		return true
+	for _, name := range append([]string{"localhost"}, names...) {
+		if strings.EqualFold(strings.TrimSuffix(host, "."), name) {
+			return true
+		}
 	}
 	a, err := netip.ParseAddr(host)
 	if err != nil || a.IsUnspecified() {

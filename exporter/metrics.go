@@ -59,8 +59,12 @@ func newMetrics(version string, b *board) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	buildInfo.Set(1)
+	reloaded := gauge("gpreach_config_last_reload_successful", "Whether the last configuration was taken; without a file it is the command line's, which was.")
+	reloaded.Set(1)
+	reloadTime := gauge("gpreach_config_last_reload_success_timestamp_seconds", "When the configuration in force was taken, in Unix time.")
+	reloadTime.SetToCurrentTime()
 	m.registry.MustRegister(
-		m.probeSeconds, m.probes, m.inFlight, m.sweepSeconds, m.sweepFinished, m.rejected, buildInfo,
+		m.probeSeconds, m.probes, m.inFlight, m.sweepSeconds, m.sweepFinished, m.rejected, buildInfo, reloaded, reloadTime,
 		gauge("gpreach_credential_stop", "Whether a failed logon has stopped every use of the credential; 0 without a credential."),
 		b,
 		collectors.NewGoCollector(),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,6 +86,20 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// A host that is up at any of its addresses is not silent.
+func TestLivenessOfEveryAddress(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.2"))
+		h.Ports = map[uint16]winhost.Port{7680: h.Ports[7680]}
+		n := winhost.NewNetwork(h)
+		n.Names["ws-001.corp.example"] = winhost.Record{Addrs: []netip.Addr{netip.MustParseAddr("10.77.0.1"), h.Addrs[0]}}
+		r := prober(n).Probe(t.Context(), probe.Target{Name: "ws-001.corp.example"}, nil)
+		if r.Status(probe.RSoP) != probe.StatusUnreachable || r.Address.String() != "10.77.0.1" {
+			t.Errorf("%s at %v", r.Status(probe.RSoP), r.Address)
+		}
+	})
+}
+
 // What the resolver says, and what becomes of it.
 func TestResolve(t *testing.T) {
 	tests := []struct {
@@ -129,6 +144,15 @@ func TestExcluded(t *testing.T) {
 		r := p.Probe(t.Context(), probe.Target{Name: "ws-001.corp.example"}, nil)
 		if r.Excluded || r.Address.String() != "10.77.0.102" || n.Dials("10.77.0.101:445") != 0 {
 			t.Errorf("about %v, excluded %v, dialled %v", r.Address, r.Excluded, n.Dialled())
+		}
+		many := []netip.Addr{}
+		for i := range byte(12) {
+			many = append(many, netip.AddrFrom4([4]byte{192, 0, 2, i}))
+		}
+		n.Names["ws-001.corp.example"] = winhost.Record{Addrs: append(many, h.Addrs...)}
+		p.Excluded = func(a netip.Addr) bool { return slices.Contains(many, a) } // more than are tried
+		if r := p.Probe(t.Context(), probe.Target{Name: "ws-001.corp.example"}, nil); r.Excluded || r.Address != hostAddr {
+			t.Errorf("behind twelve excluded addresses: about %v, excluded %v", r.Address, r.Excluded)
 		}
 		p.Excluded = func(netip.Addr) bool { return true }
 		n = winhost.NewNetwork(h)

@@ -40,6 +40,7 @@ func (v *visit) approach(addr netip.Addr) *approach {
 	for range v.services {
 		a.mapper = append(a.mapper, v.door(ctx, a, v.p.MapperPort))
 	}
+	v.routes.Go(func() { v.liveness(a) })
 	return a
 }
 
@@ -76,8 +77,7 @@ func (v *visit) dial(ctx context.Context, to netip.AddrPort) (*link, Step) {
 // address is chosen before its dials have ended.
 func (v *visit) arrive(addrs []netip.Addr) (a *approach, smb, mapper Trail) {
 	a = v.approach(addrs[0])
-	first, begun := a, []*approach{a}
-	v.routes.Go(func() { v.seen.alive = v.liveness(first) })
+	begun := []*approach{a}
 	if len(addrs) > 1 {
 		begun, a = v.race(begun, addrs[1:])
 	}
@@ -150,46 +150,50 @@ func (d *door) shut() {
 	}
 }
 
-// liveness asks the liveness ports of a host that has answered on neither 445
-// nor 135 when their second dials start, or when all dials have ended, and
-// returns one that connected or was refused, or 0. Nothing is said on them.
-func (v *visit) liveness(a *approach) uint16 {
+// liveness asks the liveness ports of an address that has answered on neither
+// 445 nor 135 when their second dials start, or when all dials have ended, and
+// notes one that connected or was refused. Nothing is said on them.
+func (v *visit) liveness(a *approach) {
 	half := time.NewTimer(v.p.Timeout / 2)
 	defer half.Stop()
 	for waiting := a.doors(); len(waiting) > 0; {
 		select {
 		case <-v.answered:
-			return 0
+			return
 		case <-waiting[0].open:
 			waiting = waiting[1:]
 		case <-half.C:
 			waiting = nil
 		}
 	}
+	if v.ctx.Err() != nil {
+		v.unsure.Store(true) // there is no time left to ask
+		return
+	}
 	ctx, cancel := context.WithTimeout(v.ctx, v.p.Timeout-v.p.Timeout/2)
 	defer cancel()
-	found := make(chan uint16, len(v.p.LivenessPorts))
+	tried := make(chan Outcome, len(v.p.LivenessPorts))
 	for _, port := range v.p.LivenessPorts {
 		v.doors.Go(func() {
 			conn, err := v.p.Dial(ctx, "tcp", netip.AddrPortFrom(a.addr, port).String())
 			if conn != nil {
 				conn.Close()
 			}
-			if !answered(ctx, err) {
-				port = 0
+			if answered(ctx, err) {
+				v.alive.CompareAndSwap(0, uint32(port))
+				cancel() // the others need not be waited for
 			}
-			found <- port
+			tried <- classify(v.ctx, err)
 		})
 	}
 	for range v.p.LivenessPorts {
 		select {
 		case <-v.answered:
-			return 0
-		case port := <-found:
-			if port != 0 {
-				return port
+			return
+		case o := <-tried:
+			if o == Canceled || o == NoResources {
+				v.unsure.Store(true)
 			}
 		}
 	}
-	return 0
 }

@@ -34,7 +34,7 @@ func (s scene) where() string {
 	case atName:
 		return "name"
 	case atIdentity:
-		return "identity"
+		return "host"
 	case atMap:
 		return service + " at the mapper"
 	case atPort, atService:
@@ -48,31 +48,34 @@ func (s scene) where() string {
 // firewall tells whose firewall drops a connect, as far as the trails tell.
 // Windows' own firewall drops silently, and so do most others.
 func (s scene) firewall(findings []Finding) (Owner, string) {
-	dynamic, dropped := 0, 0
+	answers, dropped := 0, 0
 	for _, f := range findings {
 		if f.Rule.Route != ByDynamic {
 			continue
 		}
 		for _, step := range f.Trail {
-			if placeOf(f.Rule, step, portOf(s.mapperStep())) == atPort {
-				dynamic++
-				if step.Outcome == Timeout {
-					dropped++
-				}
+			if placeOf(f.Rule, step, portOf(s.mapperStep())) != atPort {
+				continue
+			}
+			switch step.Outcome {
+			case OK, Refused:
+				answers++
+			case Timeout:
+				dropped++
 			}
 		}
 	}
 	switch {
-	case dynamic > dropped && s.place == atPort:
+	case answers > 0 && s.place == atPort:
 		return HostFirewall, "another dynamic port of the host answers, so the host's own firewall drops this one"
-	case dynamic > dropped:
+	case answers > 0:
 		return HostFirewall, "a dynamic port of the host answers, so the host's own firewall drops this one"
 	case s.place == atPort && dropped > 1:
 		return NetworkFirewall, "no dynamic port of the host does, as behind a network firewall that lets only fixed ports through; with the host's rules off it looks the same"
 	case s.place == atPort:
 		return AnyFirewall, "the host's rule is off, or a network firewall drops the dynamic ports"
 	case s.seen.alive != 0:
-		return HostFirewall, fmt.Sprintf("the host is up (TCP %d answers), so its own firewall drops this port, as Windows' default does, or a network firewall on the way", s.seen.alive)
+		return HostFirewall, fmt.Sprintf("the host is up (TCP %d answers), so most likely its own firewall drops this port, as Windows' default does", s.seen.alive)
 	case s.place == atSMB && s.mapperStep().Outcome == OK:
 		return AnyFirewall, "the host answers on " + portText(s.mapperStep()) + ", so its rule for this port is off, or a network firewall drops it"
 	case s.place == atMapper && s.smbStep().Outcome == OK:

@@ -118,8 +118,13 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 	a := adviceOn(s.place, s.step.Outcome)
 	tell := ""
 	if a.owner == "" {
-		a.owner, tell = s.firewall(r.Findings)
+		if a.owner, tell = s.firewall(r.Findings); a.owner == NetworkFirewall {
+			a.fix = fixNetwork
+		}
 	}
 	f.Reason, f.Fix = s.fill(a.reason, tell), s.fill(a.fix, tell)
+	if a.owner == Nobody {
+		return
+	}
 	f.Cause = Cause{Owner: a.owner, Stage: s.step.Stage, Outcome: s.step.Outcome, where: s.where()}
 }

@@ -22,13 +22,13 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 	}
 	second := make(chan dialed, 1)
 	timer := time.AfterFunc(p.Timeout/2, func() {
-		conn, err := p.Dial(ctx, "tcp", to.String())
+		conn, err := p.dialPatiently(ctx, to)
 		second <- dialed{conn, err}
 		if answered(ctx, err) {
 			decided()
 		}
 	})
-	conn, err := p.Dial(first, "tcp", to.String())
+	conn, err := p.dialPatiently(first, to)
 	if timer.Stop() {
 		return conn, err
 	}
@@ -46,6 +46,24 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 		return other.conn, other.err
 	}
 	return nil, err
+}
+
+// dialPatiently dials again while this machine has no resources for it, which
+// says nothing about the host, as long as ctx allows.
+func (p *Prober) dialPatiently(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		conn, err := p.Dial(ctx, "tcp", to.String())
+		if err == nil || classify(ctx, err) != NoResources {
+			return conn, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		}
+	}
 }
 
 // answered reports whether a dial that ended with err had an answer from the

@@ -16,14 +16,8 @@ func NewDial(timeout time.Duration) func(ctx context.Context, network, address s
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			err = tcp.SetLinger(0)
+			_ = tcp.SetLinger(0) // it fails where the peer has reset the connection already
 		}
-		if err != nil {
-			if conn != nil {
-				conn.Close()
-			}
-			return nil, err
-		}
-		return conn, nil
+		return conn, err
 	}
 }

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"math"
 	"syscall"
 	"time"
 	"unsafe"
@@ -10,6 +9,7 @@ import (
 const (
 	sioTCPInitialRTO     = 0x98000011 // SIO_TCP_INITIAL_RTO
 	noSYNRetransmissions = 0xFE       // TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS
+	unspecifiedRTT       = 0xFFFF     // TCP_INITIAL_RTO_UNSPECIFIED_RTT
 )
 
 // initialRTO is TCP_INITIAL_RTO_PARAMETERS.
@@ -18,9 +18,12 @@ type initialRTO struct {
 	maxSYNRetransmissions uint8
 }
 
-// oneSYN describes a connect that waits timeout for the answer to its one SYN.
-func oneSYN(timeout time.Duration) initialRTO {
-	return initialRTO{uint16(min(timeout.Milliseconds(), math.MaxUint16-1)), noSYNRetransmissions}
+// oneSYN describes a connect that waits timeout for the answer to its one SYN,
+// and what comes nearest: the system's own first wait, and before Windows
+// 10.0.16299 the fewest retransmissions that it could be told.
+func oneSYN(timeout time.Duration) []initialRTO {
+	wait := max(1, min(timeout.Milliseconds(), unspecifiedRTT-1))
+	return []initialRTO{{uint16(wait), noSYNRetransmissions}, {unspecifiedRTT, noSYNRetransmissions}, {unspecifiedRTT, 1}}
 }
 
 // sendOneSYN keeps Windows from sending a SYN again, which it also does after
@@ -29,10 +32,14 @@ func oneSYN(timeout time.Duration) initialRTO {
 func sendOneSYN(timeout time.Duration) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
-			p := oneSYN(timeout)
-			var returned uint32
-			_ = syscall.WSAIoctl(syscall.Handle(fd), sioTCPInitialRTO,
-				(*byte)(unsafe.Pointer(&p)), uint32(unsafe.Sizeof(p)), nil, 0, &returned, nil, 0)
+			for _, p := range oneSYN(timeout) {
+				var returned uint32
+				err := syscall.WSAIoctl(syscall.Handle(fd), sioTCPInitialRTO,
+					(*byte)(unsafe.Pointer(&p)), uint32(unsafe.Sizeof(p)), nil, 0, &returned, nil, 0)
+				if err == nil {
+					return
+				}
+			}
 		})
 	}
 }

@@ -15,7 +15,11 @@ import (
 // classify is the only place where an error becomes an Outcome. A context that
 // was canceled, not timed out, makes Canceled of what the cancellation cut.
 func classify(ctx context.Context, err error) Outcome {
-	var errno syscall.Errno
+	if errno, ok := errors.AsType[syscall.Errno](err); ok { // first, since EAGAIN calls itself a timeout
+		if o, ok := outcomeOf(errno); ok {
+			return o
+		}
+	}
 	switch {
 	case err == nil:
 		return OK
@@ -33,10 +37,6 @@ func classify(ctx context.Context, err error) Outcome {
 		return Garbled
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Hangup
-	case errors.As(err, &errno):
-		if o, ok := outcomeOf(errno); ok {
-			return o
-		}
 	}
 	return Unroutable
 }
@@ -57,7 +57,7 @@ func classifyLookup(ctx context.Context, err error) Outcome {
 		return OK
 	case errors.Is(ctx.Err(), context.Canceled):
 		return Canceled
-	case errors.As(err, &dns) && dns.IsNotFound:
+	case errors.As(err, &dns) && (dns.IsNotFound || hasNoAddress(dns)):
 		return NoSuchName
 	}
 	return Timeout

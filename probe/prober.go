@@ -12,6 +12,8 @@ import (
 const (
 	// maxAddresses is how many of a name's addresses are tried.
 	maxAddresses = 8
+	// maxResolved is how many of them are looked at, for those not excluded.
+	maxResolved = 64
 	// minResolve bounds the resolver, which has its own retries; a longer stage
 	// timeout is a longer bound here too.
 	minResolve = 5 * time.Second
@@ -57,8 +59,9 @@ func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report
 		addrs = slices.DeleteFunc(addrs, p.Excluded)
 		r.Excluded = len(addrs) == 0
 	}
+	addrs = addrs[:min(len(addrs), maxAddresses)]
 	seen := &sighting{}
-	if len(addrs) > 0 {
+	if len(addrs) > 0 && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
 		seen = p.visit(ctx, addrs, rulesFor(asked))
 		cancel()
@@ -87,7 +90,7 @@ func (p *Prober) resolve(ctx context.Context, t Target) ([]netip.Addr, Trail) {
 	var addrs []netip.Addr
 	var texts []string
 	for _, a := range found {
-		if a = a.Unmap(); !slices.Contains(addrs, a) && len(addrs) < maxAddresses {
+		if a = a.Unmap(); !slices.Contains(addrs, a) && len(addrs) < maxResolved {
 			addrs = append(addrs, a)
 			texts = append(texts, a.String())
 		}

@@ -14,6 +14,7 @@ const (
 	PowerOrPlace    Owner = "off, asleep or elsewhere"
 	NotWindows      Owner = "whoever runs that host"
 	ThisMachine     Owner = "this machine"
+	Nobody          Owner = "nobody" // no ticket: only a credential can tell more
 )
 
 // A place is where on a route a step stands: what the wording depends on.
@@ -48,7 +49,7 @@ const (
 	fixEnable  = `{enable}`
 	fixRestart = `Look at what answers on {peer}, restart the service behind it, and look for a firewall or intrusion prevention that interferes with RPC on the way.`
 	fixPolicy  = `Set the policy RestrictRemoteClients of the host to "None" or "Authenticated", or leave it unconfigured.`
-	fixNetwork = `Ask the network's owner to let this machine through to TCP {port} of the host; then {enable}`
+	fixNetwork = `Ask the network's owner to let this machine through to {through} of the host; then {enable}`
 )
 
 // advices holds all wording about failures, by place and outcome.
@@ -57,7 +58,7 @@ var advices = map[place]map[Outcome]advice{
 		Canceled:     {ThisMachine, `The run was interrupted before this was known.`, `Run it again.`},
 		NoResources:  {ThisMachine, `This machine ran out of descriptors, ports or buffers ({detail}), so nothing was learned of the host.`, `Lower --concurrency or raise this machine's limits, and run it again.`},
 		NotPermitted: {ThisMachine, `This machine's own firewall does not let gpreach out to TCP {port}.`, `Allow gpreach outbound to TCP {port} on this machine.`},
-		Unroutable:   {NetworkFirewall, `A router or firewall answered that {peer} cannot be reached, or this machine has no route to it ({detail}).`, `Ask the network's owner for a route and a permit to TCP {port} of the host.`},
+		Unroutable:   {NetworkFirewall, `TCP {port} cannot be reached: this machine has no route to it, or a router or firewall on the way says no ({detail}).`, `Ask the network's owner for a route and a permit to {through} of the host.`},
 	},
 	atName: {
 		NoSuchName: {NameService, `The name has no address.`, `Correct the name, or register the host in DNS.`},
@@ -77,7 +78,7 @@ var advices = map[place]map[Outcome]advice{
 		Reset:        {NetworkFirewall, `TCP {port} connects, but the connection is reset on SMB2 NEGOTIATE, as a firewall that inspects SMB does.`, `Look for a firewall that inspects SMB on the way, and whether SMB2 is enabled on the host.`},
 		Garbled:      {NotWindows, `What answers on TCP {port} does not speak SMB.`, `Find out what listens on TCP {port} of the host, or which device answers in its place.`},
 		AccessDenied: {HostService, `The server denies SMB2 NEGOTIATE ({detail}).`, `Look at the SMB server's settings on the host.`},
-		anyOther:     {HostService, `The server answers on TCP {port}, but agrees to no SMB2 dialect ({detail}).`, `Enable SMB2 on the host: Set-SmbServerConfiguration -EnableSMB2Protocol $true.`},
+		anyOther:     {HostService, `The server answers on TCP {port}, but refuses SMB2 NEGOTIATE ({detail}).`, `Run it again; if it stays so, enable SMB2 on the host (Set-SmbServerConfiguration -EnableSMB2Protocol $true) and look at the limits of its Server service.`},
 	},
 	atMapper: {
 		Timeout:  {"", `TCP {port} does not answer: {tell}{ergo}.`, fixEnable},
@@ -87,7 +88,7 @@ var advices = map[place]map[Outcome]advice{
 	atMapperBind: {
 		AccessDenied: {MapperPolicy, `The endpoint mapper answers, but wants a logon before it tells a port ({detail}).`, fixPolicy},
 		Garbled:      {NotWindows, `What answers on TCP {port} does not speak RPC{ergo}.`, `Find out what listens on TCP {port} of the host, or which device answers in its place.`},
-		Unsupported:  {NotWindows, `What answers on TCP {port} speaks RPC, but is no endpoint mapper ({detail}){ergo}.`, `Find out what listens on TCP {port} of the host, or which device answers in its place.`},
+		Unsupported:  {NotWindows, `What answers on TCP {port} speaks RPC, but refuses the endpoint mapper's interface ({detail}){ergo}.`, `Find out what listens on TCP {port} of the host, or which device answers in its place.`},
 		anyOther:     {NetworkFirewall, `TCP {port} connects, but the endpoint mapper does not answer ({outcome}): a firewall that inspects RPC cuts it, or RPCSS hangs{ergo}.`, `Look for a firewall or intrusion prevention that inspects RPC on the way; else restart the host.`},
 	},
 	atMap: {
@@ -102,8 +103,8 @@ var advices = map[place]map[Outcome]advice{
 		anyOther: {NetworkFirewall, `{Service} has TCP {port}, which cannot be connected to ({outcome}).`, fixNetwork},
 	},
 	atService: {
-		AccessDenied: {MapperPolicy, `TCP {port} is open and RPC answers there, but {service} wants a logon first.`, `Nothing is blocked: only a credential can prove more.`},
-		Unsupported:  {HostService, `TCP {port} is open, but another service has it now: {service} is not there ({detail}).`, `{start}`},
+		AccessDenied: {Nobody, `TCP {port} is open and RPC answers there, but {service} wants a logon first.`, `Nothing is blocked: only a credential can prove more.`},
+		Unsupported:  {HostService, `TCP {port} is open, but {service} is not served there ({detail}): another service may have the port now.`, `{start}`},
 		Garbled:      {HostService, `TCP {port} is open, but what answers there does not speak RPC, so it is not {service}.`, fixRestart},
 		anyOther:     {NetworkFirewall, `TCP {port} connects, but {service} does not answer there ({outcome}): a firewall that inspects RPC cuts it, or the service hangs.`, fixRestart},
 	},
@@ -123,10 +124,10 @@ const (
 	fixNotBegun   = `Raise --deadline, and run it again.`
 
 	wordsWMI = `Which port WMI has is told only to a logon, so it cannot be proved without a credential.`
-	fixWMI   = `To prove it without a credential, give WMI its fixed port on the host (winmgmt /standalonehost, then restart Winmgmt); if Group Policy Results fails, {enable}`
+	fixWMI   = `To prove it without a credential, give WMI its fixed port on the host (winmgmt /standalonehost, then restart Winmgmt); if the operation fails at WMI, {enable}`
 
 	wordsSilent = `No answer on {ports}: the host is off, asleep or elsewhere, or a firewall (Windows' own default too) drops everything.`
-	fixSilent   = `Ask its console, its DHCP lease or its switch port whether it is on; where it is, {enable}`
+	fixSilent   = `Ask its console, its DHCP lease or its switch port whether it is on; where it is, {gpo}.`
 
 	wordsUnproven = `Nothing is blocked; WMI cannot be proved without a credential.`
 	wordsReady    = `Every rule is reachable.`

@@ -47,9 +47,12 @@ func TestEnable(t *testing.T) {
 	}{
 		{rules[0], atSMB, Operations(), []string{`"Group Policy Reporting Firewall Ports"`, "'RemoteEventLogSvc-NP-In-TCP','RemoteEventLogSvc-NP-In-TCP-NoScope'"}},
 		{rules[4], atPort, Operations(), []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-In-TCP','RemoteTask-In-TCP-NoScope'"}},
-		{rules[4], atMapper, Operations(), []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-RPCSS-In-TCP','RemoteTask-RPCSS-In-TCP-NoScope'"}},
+		{rules[4], atMapper, Operations(), []string{
+			`"Group Policy Reporting Firewall Ports" and "Group Policy Remote Update Firewall Ports"`,
+			"'RemoteEventLogSvc-RPCSS-In-TCP','RemoteEventLogSvc-RPCSS-In-TCP-NoScope','RemoteTask-RPCSS-In-TCP','RemoteTask-RPCSS-In-TCP-NoScope'",
+		}},
 		{rules[3], atMapper, []Operation{Refresh}, []string{`"Group Policy Remote Update Firewall Ports"`, "'RemoteTask-RPCSS-In-TCP'"}},
-		{rules[3], anywhere, Operations(), []string{`"Group Policy Reporting Firewall Ports" or "Group Policy Remote Update Firewall Ports"`, "'WMI-WINMGMT-In-TCP'"}},
+		{rules[3], anywhere, Operations(), []string{`"Group Policy Reporting Firewall Ports" and "Group Policy Remote Update Firewall Ports"`, "'WMI-WINMGMT-In-TCP'"}},
 	}
 	for _, tt := range tests {
 		got := scene{rule: tt.rule, asked: tt.asked, place: tt.at, seen: &sighting{}}.enable()
@@ -87,6 +90,7 @@ func TestFirewall(t *testing.T) {
 		{"one dynamic port open, the other dropped", atPort, open, dynamic(ok(connectPort), lost(connectPort)), HostFirewall},
 		{"both dropped", atPort, open, dynamic(lost(connectPort), lost(connectPort)), NetworkFirewall},
 		{"the only one asked dropped", atPort, open, dynamic(lost(connectPort)), AnyFirewall},
+		{"the other meets a router", atPort, open, dynamic(Step{Stage: Connect, Peer: connectPort.Peer, Outcome: Unroutable}, lost(connectPort)), AnyFirewall},
 		{"445 dropped, a dynamic port open", atSMB, open, dynamic(ok(connectPort)), HostFirewall},
 		{"445 dropped, 135 open", atSMB, open, dynamic(lost(connectPort), lost(connectPort)), AnyFirewall},
 		{"135 dropped, 445 open", atMapper, &sighting{smb: Trail{ok(connect445)}, mappers: []Trail{{lost(connect135)}}}, nil, AnyFirewall},

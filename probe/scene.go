@@ -79,7 +79,11 @@ func (s scene) fill(template, tell string) string {
 	if detail == "" {
 		detail = string(s.step.Outcome)
 	}
-	template = strings.NewReplacer("{enable}", s.enable(), "{start}", text.start).Replace(template)
+	through := portText(s.step)
+	if s.place == atPort {
+		through = "the dynamic RPC ports (TCP 49152-65535, unless restricted)"
+	}
+	template = strings.NewReplacer("{enable}", s.enable(), "{gpo}", s.gpo(), "{start}", text.start, "{through}", through).Replace(template)
 	return strings.NewReplacer(
 		"{Service}", sentence(text.name), "{service}", text.name,
 		"{port}", strconv.Itoa(int(portOf(s.step))), "{peer}", s.step.Peer,
@@ -95,27 +99,33 @@ func sentence(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[
 // and ends the fix.
 const RunOnHost = "run this on the host: "
 
-// enable tells how to open the rule that is in the way: the Starter GPO first.
-// Nothing that a host said stands in it, since it is meant for pasting.
+// enable tells how to open the rules that are in the way: the Starter GPO
+// first. Nothing that a host said stands in it, since it is meant for pasting.
 func (s scene) enable() string {
-	var gpos []string
+	var ids []string
+	for _, r := range rulesFor(s.asked) {
+		if r.ID == s.rule.ID && s.place != atMapper || r.Route == ByMapper && s.place == atMapper {
+			ids = append(ids, r.Variants()...)
+		}
+	}
+	return s.gpo() + "; where no GPO governs the rule, " + RunOnHost + "Get-NetFirewallRule -Name '" +
+		strings.Join(ids, "','") + "' -ErrorAction SilentlyContinue | Enable-NetFirewallRule"
+}
+
+// gpo tells which Starter GPOs open the rules that are in the way: of a host
+// that is silent or whose mapper is blocked, those of everything asked.
+func (s scene) gpo() string {
+	var names []string
 	for _, op := range s.asked {
-		if s.rule.Needed(op) {
-			gpos = append(gpos, `"`+StarterGPO(op)+`"`)
+		if s.rule.Needed(op) || s.place == atMapper || s.ports != nil {
+			names = append(names, `"`+StarterGPO(op)+`"`)
 		}
 	}
-	rule := s.rule
-	if s.place == atMapper {
-		for _, r := range rulesFor(s.asked) {
-			if r.Route == ByMapper && (r.Group == rule.Group || rule.Route == ByDCOM) {
-				rule = r
-				break
-			}
-		}
+	made := "link a GPO made from the Starter GPO "
+	if len(names) > 1 {
+		made = "link GPOs made from the Starter GPOs "
 	}
-	return "link a GPO made from the Starter GPO " + strings.Join(gpos, " or ") +
-		" above the Default Domain Policy; where no GPO governs the rule, " + RunOnHost + "Get-NetFirewallRule -Name '" +
-		strings.Join(rule.Variants(), "','") + "' -ErrorAction SilentlyContinue | Enable-NetFirewallRule"
+	return made + strings.Join(names, " and ") + " above the Default Domain Policy"
 }
 
 func portList(ports []uint16) string {

@@ -90,7 +90,7 @@ func newPacer(rate float64) *pacer {
 	if rate <= 0 {
 		return &pacer{}
 	}
-	return &pacer{gap: time.Duration(float64(time.Second) / rate)}
+	return &pacer{gap: time.Duration(min(float64(time.Second)/rate, float64(24*time.Hour)))}
 }
 
 // wait returns when the next event is due, false when ctx ended before. Time

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,25 @@ func TestSweepRate(t *testing.T) {
 		}
 		if took := time.Since(start); n != 101 || took != 12*time.Second { // the last is begun after 10 s
 			t.Errorf("%d reports in %v", n, took)
+		}
+	})
+}
+
+// A rate so small that its gap overflows is still no licence to flood.
+func TestSweepTinyRate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := winhost.NewNetwork()
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		for range prober(n).Sweep(ctx, dark(5), probe.Plan{Concurrency: 5, Rate: 1e-12}) {
+		}
+		hosts := map[string]bool{}
+		for _, d := range n.Dialled() {
+			host, _, _ := strings.Cut(d, ":")
+			hosts[host] = true
+		}
+		if len(hosts) != 1 {
+			t.Errorf("%d hosts were begun within the hour", len(hosts))
 		}
 	})
 }

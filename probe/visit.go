@@ -54,6 +54,8 @@ type visit struct {
 	answered chan struct{}  // closed when 445 or 135 connected or was refused
 	once     struct{ answered, mapperUp sync.Once }
 	routes   sync.WaitGroup // all but the fixed port
+	alive    atomic.Uint32  // a liveness port that answered, or 0
+	unsure   atomic.Bool    // some liveness port could not be asked properly
 	dcom     atomic.Bool    // taken: which mapper connection asks ServerAlive2
 	fixed    *fixedPort     // nil until 135 connects
 }
@@ -91,7 +93,8 @@ func (v *visit) climb(a *approach, smb, mapper Trail) {
 		v.seen.dcom = v.seen.mapper()
 	}
 	v.seen.dcom = v.seen.dcom.plus(v.fixed.steps()...)
-	v.seen.silent = v.seen.alive == 0 && !a.smb.mayBeUp()
+	v.seen.alive = uint16(v.alive.Load())
+	v.seen.silent = v.seen.alive == 0 && !v.unsure.Load() && !a.smb.mayBeUp()
 	for _, d := range a.mapper {
 		v.seen.silent = v.seen.silent && !d.mayBeUp()
 	}

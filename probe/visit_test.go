@@ -197,6 +197,78 @@ func TestLiveness(t *testing.T) {
 	}
 }
 
+// What cuts the liveness ports short is no silence: Ctrl-C, this machine's own
+// exhaustion, or a deadline that leaves no time to ask them.
+func TestNotSilent(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(*probe.Prober, *winhost.Host)
+		stop  time.Duration
+		want  probe.Status
+	}{
+		{"interrupted", func(_ *probe.Prober, h *winhost.Host) {
+			for _, p := range []uint16{445, 135} {
+				h.Ports[p] = winhost.Port{Fate: winhost.ICMP}
+			}
+		}, 300 * time.Millisecond, probe.StatusUnreachable},
+		{"no descriptors", func(_ *probe.Prober, h *winhost.Host) {
+			for _, p := range []uint16{7680, 5040, 3389, 5985} {
+				h.Ports[p] = winhost.Port{Fate: winhost.NoResources}
+			}
+		}, time.Hour, probe.StatusUnreachable},
+		{"no time", func(p *probe.Prober, h *winhost.Host) {
+			p.Deadline = 500 * time.Millisecond
+		}, time.Hour, probe.StatusUnreachable},
+		{"all asked", func(*probe.Prober, *winhost.Host) {}, time.Hour, probe.StatusSilent},
+	}
+	for _, tt := range tests {
+		bubble(t, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", hostAddr)
+			clear(h.Ports)
+			p := prober(winhost.NewNetwork(h))
+			tt.spoil(p, h)
+			ctx, stop := context.WithCancel(t.Context())
+			time.AfterFunc(tt.stop, stop)
+			r := p.Probe(ctx, probe.Target{Name: hostAddr.String()}, nil)
+			if got := r.Status(probe.RSoP); got != tt.want {
+				t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
+// This machine's own exhaustion is tried again, and a host is what it is once
+// there are resources.
+func TestNoResources(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, _ := probeAddr(t, func(_ *probe.Prober, h *winhost.Host) {
+			for port, p := range h.Ports {
+				p.Fate, p.Fails = winhost.NoResources, 3
+				h.Ports[port] = p
+			}
+		})
+		if want := lines("rsop unproven", "refresh unproven", np, log, mapp, wmi, task, map2); sketch(r) != want {
+			t.Errorf("%s\nwant:\n%s", sketch(r), want)
+		}
+	})
+}
+
+// A host whose time is gone before the first dial was never asked.
+func TestNotBegun(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		n := winhost.NewNetwork(h)
+		n.Names["ws-001.corp.example"] = winhost.Record{Addrs: h.Addrs}
+		ctx, stop := context.WithTimeout(t.Context(), -time.Second)
+		defer stop()
+		r := prober(n).Probe(ctx, probe.Target{Name: hostAddr.String()}, nil)
+		if len(n.Dialled()) != 0 || r.Silent || r.Status(probe.Refresh) != probe.StatusUnproven || r.Findings[0].Verdict != probe.Unknown {
+			t.Errorf("%s after dialling %v", sketch(r), n.Dialled())
+		}
+		checkWording(t, r)
+	})
+}
+
 // The fixed port is given up when all else is finished, but not before
 // max(100 ms, 4 x the connect time of 135) since its own dial.
 func TestFixedPortCostsNoTimeout(t *testing.T) {

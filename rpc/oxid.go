@@ -6,7 +6,10 @@ import (
 	"github.com/gpreach/gpreach/internal/wire"
 )
 
-const opServerAlive2 = 5
+const (
+	opServerAlive2 = 5
+	maxBindings    = 8 << 10 // 16-bit words of a string array: some two hundred addresses
+)
 
 // Alive is the answer to ServerAlive2, [MS-DCOM] section 3.1.2.5.1.6.
 type Alive struct {
@@ -53,7 +56,7 @@ func parseServerAlive2(in stub) (*Alive, error) {
 func parseDualStringArray(r *wire.Reader, a *Alive) {
 	conformance := int(r.Uint32())
 	entries, security := int(r.Uint16()), int(r.Uint16())
-	if conformance != entries || security > entries || 2*entries > r.Len() {
+	if conformance != entries || entries > maxBindings || security > entries || 2*entries > r.Len() {
 		r.Fail("string array of %d entries in %d, security at %d", entries, conformance, security)
 		return
 	}

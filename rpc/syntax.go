@@ -1,7 +1,7 @@
 package rpc
 
 import (
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -11,27 +11,8 @@ type UUID [16]byte
 
 // String returns the UUID in the usual text form.
 func (u UUID) String() string {
-	b := u.swap()
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-func (u UUID) swap() UUID {
-	u[0], u[1], u[2], u[3] = u[3], u[2], u[1], u[0]
-	u[4], u[5] = u[5], u[4]
-	u[6], u[7] = u[7], u[6]
-	return u
-}
-
-// ParseUUID reads the usual text form, 8-4-4-4-12 digits.
-func ParseUUID(s string) (UUID, error) {
-	var u UUID
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return UUID{}, fmt.Errorf("rpc: %q is not a UUID", s)
-	}
-	if _, err := hex.Decode(u[:], []byte(s[0:8]+s[9:13]+s[14:18]+s[19:23]+s[24:])); err != nil {
-		return UUID{}, fmt.Errorf("rpc: %q is not a UUID: %w", s, err)
-	}
-	return u.swap(), nil
+	le := binary.LittleEndian
+	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le.Uint32(u[0:]), le.Uint16(u[4:]), le.Uint16(u[6:]), u[8:10], u[10:])
 }
 
 // A Syntax is a p_syntax_id_t, C706 section 12.6.3.1: an interface or a

@@ -50,5 +50,6 @@ if [[ -n $why ]]; then
 else
     run_lab
 fi
+[[ -e ../shared/data ]] || printf '\nNo recordings of a real Windows beside this checkout (../shared/data): the tests that replay them had nothing to do.\n'
 tell_left_out
 exit "$failed"

@@ -117,7 +117,7 @@ func header(line string) (comma rune, cells []int) {
 		if err != nil {
 			continue
 		}
-		for _, want := range []string{"dnshostname", "address", "computer", "name"} {
+		for _, want := range []string{"dnshostname", "name", "computer", "address"} {
 			for i, title := range titles {
 				if strings.EqualFold(statement(title), want) {
 					cells = append(cells, i)

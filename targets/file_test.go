@@ -66,8 +66,8 @@ func TestLists(t *testing.T) {
 			"\"CN=WS2,OU=\"\"b\"\" #1\",,\"WS2\"\r\n", "ws1.corp.example WS2"},
 		{"CSV with a cell of two lines", "description,name\n\"a\n# b\n\nc\",ws1\nd,ws2\n", "ws1 ws2"},
 		{
-			"CSV prefers", "name,computer,address,dnshostname\nn,c,10.0.0.1,d\nn,c,10.0.0.2,\nn,c,,\nn,,,\n",
-			"d 10.0.0.2 c n",
+			"CSV prefers", "address,computer,name,dnshostname\n10.0.0.1,c,n,d\n10.0.0.2,c,n,\n10.0.0.3,c,,\n10.0.0.4,,,\n",
+			"d n c 10.0.0.4",
 		},
 		{"CSV with short rows", "name,dnshostname\nws1\nws2,\nws3,ws3.a,x\n", "ws1 ws2 ws3.a"},
 		{

@@ -115,6 +115,9 @@ func (p *parser) ask(text string, source probe.Source) error {
 		if one && !isHost(e.hosts.lo) {
 			return fmt.Errorf("%q is not the address of one host: give a unicast address", text)
 		}
+		if one && e.hosts.lo.Is6() && e.hosts.lo.IsLinkLocalUnicast() {
+			return fmt.Errorf("%q is a link-local address: name the interface behind it, as in %s%%eth0", text, e.hosts.lo)
+		}
 		p.claims = append(p.claims, span{lo: e.hosts.lo, hi: e.hosts.hi, owner: len(p.list.entries)})
 		p.list.entries = append(p.list.entries, entry{source: source, ranged: !one})
 		return nil

@@ -75,7 +75,7 @@ func TestTargets(t *testing.T) {
 		{"WS1 ws1 ws1. Ws1.", "WS1"},
 		{"10.0.0.5 ::ffff:10.0.0.5 10.0.0.5/32", "10.0.0.5"},
 		{"2001:db8::1 [2001:0db8::1]", "2001:db8::1"},
-		{"fe80::1%eth0 fe80::1%eth1 fe80::1 FE80::1%eth0", "fe80::1%eth0 fe80::1%eth1 fe80::1"},
+		{"fe80::1%eth0 fe80::1%eth1 FE80::1%eth0", "fe80::1%eth0 fe80::1%eth1"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			got := names(t, parse(t, targets.Options{}, strings.Fields(test.args)...))
@@ -140,6 +140,7 @@ func TestRefusals(t *testing.T) {
 		"2001:db8::1%eth0":     "only a link-local address",
 		"169.254.0.1%eth0":     notHost,
 		"::ffff:169.254.0.1%1": "only a link-local address",
+		"fe80::1":              "name the interface behind it",
 		"fe80::1%et h":         "a zone is the name of an interface",
 		"fe80::1%eth0\n":       "a zone is the name of an interface",
 		"fe80::1%":             notHost,
@@ -216,7 +217,7 @@ func TestExclude(t *testing.T) {
 			excluded: "255.255.255.255 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff :: 0.0.0.0 fe80::1%x",
 		},
 		{
-			args: "fe80::1%a fe80::1%b fe80::1", exclude: "fe80::1%a", want: "fe80::1%b fe80::1",
+			args: "fe80::1%a fe80::1%b", exclude: "fe80::1%a", want: "fe80::1%b",
 			excluded: "fe80::1%a", others: "fe80::1 fe80::1%b",
 		},
 		{args: "fe80::1%a fe80::2%b", exclude: "fe80::1", want: "fe80::2%b", excluded: "fe80::1%a fe80::1"},

@@ -33,8 +33,7 @@ func (o *outputFlags) registerShow(f *pflag.FlagSet) {
 	f.BoolVar(&o.noColor, "no-color", false, "no colours (also: NO_COLOR)")
 }
 
-// An output is where results go. Close must be called with whether they are
-// complete enough to keep.
+// An output is where results go; keep or discard ends it.
 type output struct {
 	report.Writer
 	file *os.File // to be renamed to path; nil for standard output

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ sweep of all that starts at once and is repeated every 15 minutes. Any other tar
 			e := exporter.New(exporter.Config{
 				Prober: f.connected(p), Targets: f.all, Find: f.list.Find, Asked: asked,
 				Interval: sweepInterval, Concurrency: ask.concurrency, Rate: ask.rate,
-				Version: version(), Log: logger,
+				Version: version(), Hosts: hostNames(listen), Log: logger,
 			})
 			return serve(c.Context(), e, listeners, logger)
 		},
@@ -66,6 +67,19 @@ sweep of all that starts at once and is repeated every 15 minutes. Any other tar
 	fleet.register(flags)
 	log.register(flags)
 	return c
+}
+
+// hostNames returns the names among the addresses to listen on: requests may
+// ask for this machine by them.
+func hostNames(addresses []string) []string {
+	var names []string
+	for _, a := range addresses {
+		host, _, err := net.SplitHostPort(a)
+		if _, literal := netip.ParseAddr(host); err == nil && literal != nil && host != "" {
+			names = append(names, host)
+		}
+	}
+	return names
 }
 
 // openListeners listens on every address, or on none.

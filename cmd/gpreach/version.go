@@ -29,7 +29,10 @@ func newVersion() *cobra.Command {
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := io.WriteString(c.OutOrStdout(), versionLine())
-			return err
+			if err != nil {
+				return internal(err)
+			}
+			return nil
 		},
 	}
 }
