@@ -24,7 +24,7 @@ func (c Cause) String() string {
 	if c.Owner == PowerOrPlace {
 		return "no answer at all"
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s: %s %s", c.where, c.Stage, c.Outcome))
+	return c.where + ": " + strings.TrimSpace(string(c.Stage)+" "+string(c.Outcome))
 }
 
 // where tells what the decisive step was about, alike for hosts alike.

@@ -21,7 +21,7 @@ type sighting struct {
 	services []Trail // on from there: one for each dynamic rule
 	dcom     Trail
 	silent   bool
-	alive    uint16 // a liveness port that answered, or 0
+	alive    uint32 // a liveness port that answered, or 0
 	identity *rpc.Challenge
 	identify Step // should the identity be that of the wrong host
 }
@@ -93,7 +93,7 @@ func (v *visit) climb(a *approach, smb, mapper Trail) {
 		v.seen.dcom = v.seen.mapper()
 	}
 	v.seen.dcom = v.seen.dcom.plus(v.fixed.steps()...)
-	v.seen.alive = uint16(v.alive.Load())
+	v.seen.alive = v.alive.Load()
 	v.seen.silent = v.seen.alive == 0 && !v.unsure.Load() && !a.smb.mayBeUp()
 	for _, d := range a.mapper {
 		v.seen.silent = v.seen.silent && !d.mayBeUp()
