@@ -2,17 +2,17 @@ package probe
 
 import "fmt"
 
-// conclude fills in what follows from what was seen: findings, statuses,
-// identity and warnings.
-func (p *Prober) conclude(r *Report, resolved Trail, seen *sighting) {
+// conclude fills in what follows from what was seen about the asked
+// operations' rules: findings, statuses, identity and warnings.
+func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sighting) {
 	wrong := p.identified(r, seen)
 	mapper := Unknown
-	rules := rulesFor(r.Asked)
 	for _, rule := range rules {
 		if rule.Route == ByMapper {
 			mapper = judge(rule, resolved.plus(seen.mapper()...), "")
 		}
 	}
+	r.Findings = make([]Finding, 0, len(rules))
 	service := 0
 	for _, rule := range rules {
 		var t Trail

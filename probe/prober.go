@@ -60,14 +60,14 @@ func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report
 		r.Excluded = len(addrs) == 0
 	}
 	addrs = addrs[:min(len(addrs), maxAddresses)]
-	seen := &sighting{}
+	rules, seen := rulesFor(asked), &sighting{}
 	if len(addrs) > 0 && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
-		seen = p.visit(ctx, addrs, rulesFor(asked))
+		seen = p.visit(ctx, addrs, rules)
 		cancel()
 	}
 	r.Address = seen.address
-	p.conclude(r, resolved, seen)
+	p.conclude(r, rules, resolved, seen)
 	r.Elapsed = time.Since(r.Started)
 	return r
 }

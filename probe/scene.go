@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -68,28 +69,60 @@ func adviceOn(at place, o Outcome) advice {
 	return advices[at][anyOther]
 }
 
-// fill puts a scene's facts into a template.
+// fill puts a scene's facts into a template: for each name in braces what word
+// returns, which is not looked at again.
 func (s scene) fill(template, tell string) string {
-	text := serviceTexts[s.rule.Service]
-	ergo := ""
-	if s.rule.Route == ByDynamic || s.rule.Route == ByDCOM {
-		ergo = "; without it the port of " + text.name + " cannot be learned"
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(template, "{")
+		b.WriteString(before)
+		if !found {
+			return sentence(b.String())
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		b.WriteString(s.word(name, tell))
+		template = after
 	}
-	detail := s.step.Detail
-	if detail == "" {
-		detail = string(s.step.Outcome)
+}
+
+// word returns what a name in braces stands for.
+func (s scene) word(name, tell string) string {
+	service := serviceTexts[s.rule.Service]
+	switch name {
+	case "service":
+		return service.name
+	case "Service":
+		return sentence(service.name)
+	case "start":
+		return service.start
+	case "port":
+		return strconv.Itoa(int(portOf(s.step)))
+	case "peer":
+		return s.step.Peer
+	case "outcome":
+		return string(s.step.Outcome)
+	case "detail":
+		return cmp.Or(s.step.Detail, string(s.step.Outcome))
+	case "tell":
+		return tell
+	case "ports":
+		return portList(s.ports)
+	case "enable":
+		return s.enable()
+	case "gpo":
+		return s.gpo()
+	case "through":
+		if s.place == atPort {
+			return "the dynamic RPC ports (TCP 49152-65535, unless restricted)"
+		}
+		return portText(s.step)
+	case "ergo": // what follows for a service whose port only the mapper tells
+		if s.rule.Route == ByDynamic || s.rule.Route == ByDCOM {
+			return "; without it the port of " + service.name + " cannot be learned"
+		}
+		return ""
 	}
-	through := portText(s.step)
-	if s.place == atPort {
-		through = "the dynamic RPC ports (TCP 49152-65535, unless restricted)"
-	}
-	template = strings.NewReplacer("{enable}", s.enable(), "{gpo}", s.gpo(), "{start}", text.start, "{through}", through).Replace(template)
-	return strings.NewReplacer(
-		"{Service}", sentence(text.name), "{service}", text.name,
-		"{port}", strconv.Itoa(int(portOf(s.step))), "{peer}", s.step.Peer,
-		"{outcome}", string(s.step.Outcome), "{detail}", detail,
-		"{tell}", tell, "{ergo}", ergo, "{ports}", portList(s.ports),
-	).Replace(sentence(template))
+	return "{" + name + "}" // which a test finds
 }
 
 // sentence makes the first letter a capital.
