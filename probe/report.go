@@ -104,6 +104,17 @@ func (r *Report) Status(op Operation) Status {
 	return ""
 }
 
+// Worst returns the worst status of the asked operations, as Statuses orders them.
+func (r *Report) Worst() Status {
+	worst := StatusReady
+	for _, o := range r.Operations {
+		if slices.Index(Statuses(), o.Status) > slices.Index(Statuses(), worst) {
+			worst = o.Status
+		}
+	}
+	return worst
+}
+
 // Accepted reports whether every asked operation is ready or has one of the
 // statuses in also.
 func (r *Report) Accepted(also ...Status) bool {

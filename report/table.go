@@ -34,6 +34,7 @@ type row struct {
 	index    int
 	host     string
 	statuses []probe.Status
+	status   probe.Status // the worst of them
 	where    string
 }
 
@@ -43,7 +44,7 @@ func (t *table) Add(r *probe.Report) error {
 	}
 	t.summary.Add(r)
 	t.asked = r.Asked
-	out := row{index: r.Target.Index, host: r.Target.Name, where: where(r)}
+	out := row{index: r.Target.Index, host: r.Target.Name, status: r.Worst(), where: where(r)}
 	for _, o := range r.Operations {
 		out.statuses = append(out.statuses, o.Status)
 	}
@@ -66,13 +67,9 @@ func where(r *probe.Report) string {
 	return strings.Join(words, "; ")
 }
 
-// worst returns the rank of the row's worst status.
+// worst returns the rank of the row's worst status, for sorting.
 func (r row) worst() int {
-	rank := 0
-	for _, s := range r.statuses {
-		rank = max(rank, slices.Index(probe.Statuses(), s))
-	}
-	return rank
+	return slices.Index(probe.Statuses(), r.status)
 }
 
 func (t *table) Close() error {

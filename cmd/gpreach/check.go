@@ -42,6 +42,8 @@ type survey struct {
 	log    *slog.Logger
 	stderr io.Writer
 	quiet  bool
+	// progress is set where a line that changes disturbs nothing else.
+	progress bool
 
 	summary  report.Summary
 	accepted []probe.Target
@@ -67,17 +69,24 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 	}
 	return &survey{
 		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet,
-		plan: probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
+		progress: !r.output.quiet && !(r.output.format == "ndjson" && r.output.file == "" && isTerminal(c.OutOrStdout())),
+		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
 	}, nil
 }
 
 // ask asks every target and passes each report on.
 func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
+	var shown *progress
+	if s.progress {
+		shown = newProgress(s.stderr, s.fleet.len())
+		defer shown.finish()
+	}
 	for r := range s.prober.Sweep(ctx, s.fleet.all(), s.plan) {
 		if err := add(r); err != nil {
 			return internal(err)
 		}
-		if r.Excluded {
+		if shown.add(r); r.Excluded {
+			shown.erase()
 			fmt.Fprintf(s.stderr, "gpreach: %s is left out: all its addresses are excluded\n", r.Target.Name)
 			continue
 		}
