@@ -15,11 +15,12 @@ const shuffleBlock = 4096
 // A Plan says how a fleet is asked.
 type Plan struct {
 	Asked       []Operation
-	Concurrency int     // hosts at a time; at least 1
+	Concurrency int     // most hosts at a time; fewer where this machine is too slow for that
 	Rate        float64 // hosts begun a second; 0 is unlimited
 }
 
-// Sweep asks every target and yields the reports as they come. When ctx ends,
+// Sweep asks every target and yields the reports as they come, no faster than
+// they are taken. When ctx ends,
 // no further host is begun and those that were are yielded with their
 // unfinished steps canceled. Leaving the loop stops everything; the iterator
 // returns only when all its goroutines have.
@@ -27,20 +28,10 @@ func (p *Prober) Sweep(ctx context.Context, targets iter.Seq[Target], plan Plan)
 	return func(yield func(*Report) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		next, done := make(chan Target), make(chan *Report)
-		var workers sync.WaitGroup
-		for range max(plan.Concurrency, 1) {
-			workers.Go(func() {
-				for t := range next {
-					done <- p.Probe(ctx, t, plan.Asked)
-				}
-			})
-		}
+		done := make(chan *Report)
 		go func() {
-			dispatch(ctx, targets, plan.Rate, next)
-			close(next)
-			workers.Wait()
-			close(done)
+			defer close(done)
+			p.begin(ctx, targets, plan, done)
 		}()
 		left := false
 		for r := range done {
@@ -52,32 +43,48 @@ func (p *Prober) Sweep(ctx context.Context, targets iter.Seq[Target], plan Plan)
 	}
 }
 
-// dispatch hands the targets to the workers, in random order within blocks and
-// no faster than rate a second, until ctx ends.
-func dispatch(ctx context.Context, targets iter.Seq[Target], rate float64, next chan<- Target) {
-	pace := newPacer(rate)
-	block := make([]Target, 0, 64)
-	flush := func() bool {
-		rand.Shuffle(len(block), func(i, j int) { block[i], block[j] = block[j], block[i] })
-		for _, t := range block {
-			if !pace.wait(ctx) {
-				return false
+// begin asks the targets, as many at a time as the plan and this machine
+// allow, and returns when all that were begun have been reported.
+func (p *Prober) begin(ctx context.Context, targets iter.Seq[Target], plan Plan, done chan<- *Report) {
+	governed, ungovern := context.WithCancel(ctx)
+	var governing, running sync.WaitGroup
+	g, pace := newGovernor(plan.Concurrency), newPacer(plan.Rate)
+	governing.Go(func() { g.govern(governed) })
+	for t := range shuffled(targets) {
+		if !pace.wait(ctx) || !g.acquire(ctx) {
+			break
+		}
+		running.Go(func() {
+			done <- p.Probe(ctx, t, plan.Asked)
+			g.release()
+		})
+	}
+	running.Wait()
+	ungovern()
+	governing.Wait()
+}
+
+// shuffled puts the targets in random order, a block of them at a time.
+func shuffled(targets iter.Seq[Target]) iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		block := make([]Target, 0, 64)
+		flush := func() bool {
+			rand.Shuffle(len(block), func(i, j int) { block[i], block[j] = block[j], block[i] })
+			for _, t := range block {
+				if !yield(t) {
+					return false
+				}
 			}
-			select {
-			case next <- t:
-			case <-ctx.Done():
-				return false
+			block = block[:0]
+			return true
+		}
+		for t := range targets {
+			if block = append(block, t); len(block) == shuffleBlock && !flush() {
+				return
 			}
 		}
-		block = block[:0]
-		return true
+		flush()
 	}
-	for t := range targets {
-		if block = append(block, t); len(block) == shuffleBlock && !flush() {
-			return
-		}
-	}
-	flush()
 }
 
 // A pacer spaces events evenly.

@@ -90,7 +90,7 @@ func TestSweepLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.78.0.7"))
 		start := time.Now()
-		for r := range prober(winhost.NewNetwork(h)).Sweep(t.Context(), dark(1000), probe.Plan{Concurrency: 1000}) {
+		for r := range prober(winhost.NewNetwork(h)).Sweep(t.Context(), dark(100), probe.Plan{Concurrency: 100}) {
 			if r.Target.Index != 7 {
 				t.Errorf("%s came first", r.Target.Name)
 			}

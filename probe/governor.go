@@ -1,0 +1,105 @@
+package probe
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	firstLimit  = 128                   // hosts at a time, to begin with
+	leastLimit  = 16                    // and when this machine is very slow
+	governEvery = 50 * time.Millisecond // the limit is looked at
+	tolerated   = 25 * time.Millisecond // of lag, until it is lowered
+)
+
+// A governor bounds how many hosts are asked at once: by what the user allows,
+// and by what this machine completes. While more hosts are in flight than it
+// can serve, replies wait in our own queues and deadlines run, and a healthy
+// host looks dead. So the bound begins low, grows while the machine keeps up,
+// and gives way as soon as timers fire late.
+type governor struct {
+	most  int           // what the user allows
+	freed chan struct{} // holds a token when a waiting acquire should look again
+
+	mu            sync.Mutex
+	limit, active int
+}
+
+func newGovernor(most int) *governor {
+	most = max(most, 1)
+	return &governor{most: most, limit: min(most, firstLimit), freed: make(chan struct{}, 1)}
+}
+
+// acquire waits for room for one more host; false when ctx ended before. One
+// goroutine at a time may wait.
+func (g *governor) acquire(ctx context.Context) bool {
+	for {
+		if ctx.Err() != nil {
+			return false
+		}
+		if g.enter() {
+			return true
+		}
+		select {
+		case <-g.freed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (g *governor) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.active >= g.limit {
+		return false
+	}
+	g.active++
+	return true
+}
+
+// release makes room again.
+func (g *governor) release() {
+	g.mu.Lock()
+	g.active--
+	g.mu.Unlock()
+	g.wake()
+}
+
+func (g *governor) wake() {
+	select {
+	case g.freed <- struct{}{}:
+	default:
+	}
+}
+
+// govern adjusts the limit until ctx ends, by how late its timer fires: that is
+// how long a goroutine with a reply in hand waits for its turn.
+func (g *governor) govern(ctx context.Context) {
+	for {
+		due := time.Now().Add(governEvery)
+		timer := time.NewTimer(governEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		g.mu.Lock()
+		g.limit = nextLimit(g.limit, g.active, g.most, time.Since(due))
+		g.mu.Unlock()
+		g.wake()
+	}
+}
+
+// nextLimit grows a limit that is used to the full by a quarter, and lowers it
+// to three quarters of what is active when this machine lags.
+func nextLimit(limit, active, most int, lag time.Duration) int {
+	switch {
+	case lag > tolerated:
+		return min(most, max(leastLimit, active*3/4))
+	case active >= limit:
+		return min(most, limit+max(limit/4, 1))
+	}
+	return limit
+}
