@@ -69,7 +69,7 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 	}
 	return &survey{
 		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet,
-		progress: !r.output.quiet && !(r.output.format == "ndjson" && r.output.file == "" && isTerminal(c.OutOrStdout())),
+		progress: !r.output.quiet && !r.output.streamsTo(c.OutOrStdout()),
 		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
 	}, nil
 }

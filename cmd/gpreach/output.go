@@ -84,6 +84,12 @@ func (o *outputFlags) color(w io.Writer) bool {
 	return !o.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w) && enableColor(w)
 }
 
+// streamsTo reports whether results appear on a terminal as they come, where a
+// line that is written over again and again would be in their way.
+func (o *outputFlags) streamsTo(stdout io.Writer) bool {
+	return o.format == "ndjson" && o.file == "" && isTerminal(stdout)
+}
+
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -99,17 +99,19 @@ func (p *progress) draw() {
 // status, and the time left if it goes on like that. The caller holds mu.
 func (p *progress) line(after time.Duration) string {
 	filled := progressWidth * p.done / max(p.total, 1)
-	line := fmt.Sprintf("[%s%s] %d/%d hosts", strings.Repeat("#", filled), strings.Repeat(".", progressWidth-filled), p.done, p.total)
 	rate := float64(p.done) / after.Seconds()
-	line += fmt.Sprintf("  %.0f/s", rate)
+	words := []string{
+		fmt.Sprintf("[%s%s] %d/%d hosts", strings.Repeat("#", filled), strings.Repeat(".", progressWidth-filled), p.done, p.total),
+		fmt.Sprintf("%.0f/s", rate),
+	}
 	for _, s := range probe.Statuses() {
 		if n := p.counts[s]; n > 0 {
-			line += fmt.Sprintf("  %s %d", s, n)
+			words = append(words, fmt.Sprintf("%s %d", s, n))
 		}
 	}
 	if p.done > 0 && p.done < p.total {
 		left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second))
-		line += fmt.Sprintf("  %v left", left.Round(time.Second))
+		words = append(words, fmt.Sprintf("%v left", left.Round(time.Second)))
 	}
-	return line
+	return strings.Join(words, "  ")
 }
