@@ -47,6 +47,11 @@ type Prober struct {
 // returns no error: all that can go wrong is an Outcome. It returns soon after
 // ctx ends, with the unfinished steps canceled, and leaves nothing running.
 func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report {
+	return p.probe(ctx, t, asked, make(chan struct{}, 1))
+}
+
+// probe is Probe, with a place in lookups taken while the resolver is asked.
+func (p *Prober) probe(ctx context.Context, t Target, asked []Operation, lookups chan struct{}) *Report {
 	if len(asked) == 0 {
 		asked = Operations()
 	}
@@ -54,7 +59,7 @@ func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report
 		Target: t, Vantage: clean(p.Vantage), Asked: asked, Credential: "none",
 		Started: time.Now(),
 	}
-	addrs, resolved := p.resolve(ctx, t)
+	addrs, resolved := p.resolve(ctx, t, lookups)
 	if len(addrs) > 0 && p.Excluded != nil {
 		addrs = slices.DeleteFunc(addrs, p.Excluded)
 		r.Excluded = len(addrs) == 0
@@ -73,10 +78,17 @@ func (p *Prober) Probe(ctx context.Context, t Target, asked []Operation) *Report
 }
 
 // resolve turns a target into its addresses. The trail holds the step for a
-// name and is empty for a literal address.
-func (p *Prober) resolve(ctx context.Context, t Target) ([]netip.Addr, Trail) {
+// name and is empty for a literal address. The time spent waiting for a place
+// in lookups is our own and does not count.
+func (p *Prober) resolve(ctx context.Context, t Target, lookups chan struct{}) ([]netip.Addr, Trail) {
 	if a, ok := t.Addr(); ok {
 		return []netip.Addr{a}, nil
+	}
+	select {
+	case lookups <- struct{}{}:
+		defer func() { <-lookups }()
+	case <-ctx.Done():
+		return nil, Trail{{Stage: Resolve, Peer: t.Name, Outcome: classify(ctx, ctx.Err())}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(p.Timeout, minResolve))
 	defer cancel()

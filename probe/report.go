@@ -104,6 +104,14 @@ func (r *Report) Status(op Operation) Status {
 	return ""
 }
 
+// Resolution returns the step that resolved the target's name, if it has one.
+func (r *Report) Resolution() (Step, bool) {
+	if len(r.Findings) == 0 || len(r.Findings[0].Trail) == 0 || r.Findings[0].Trail[0].Stage != Resolve {
+		return Step{}, false
+	}
+	return r.Findings[0].Trail[0], true
+}
+
 // Worst returns the worst status of the asked operations, as Statuses orders them.
 func (r *Report) Worst() Status {
 	worst := StatusReady

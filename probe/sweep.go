@@ -12,6 +12,10 @@ import (
 // that one subnet is not hit at once.
 const shuffleBlock = 4096
 
+// maxLookups is how many names of a sweep are resolved at once: a resolver that
+// is flooded answers nobody.
+const maxLookups = 64
+
 // A Plan says how a fleet is asked.
 type Plan struct {
 	Asked       []Operation
@@ -48,14 +52,14 @@ func (p *Prober) Sweep(ctx context.Context, targets iter.Seq[Target], plan Plan)
 func (p *Prober) begin(ctx context.Context, targets iter.Seq[Target], plan Plan, done chan<- *Report) {
 	governed, ungovern := context.WithCancel(ctx)
 	var governing, running sync.WaitGroup
-	g, pace := newGovernor(plan.Concurrency), newPacer(plan.Rate)
+	g, pace, lookups := newGovernor(plan.Concurrency), newPacer(plan.Rate), make(chan struct{}, maxLookups)
 	governing.Go(func() { g.govern(governed) })
 	for t := range shuffled(targets) {
 		if !pace.wait(ctx) || !g.acquire(ctx) {
 			break
 		}
 		running.Go(func() {
-			done <- p.Probe(ctx, t, plan.Asked)
+			done <- p.probe(ctx, t, plan.Asked, lookups)
 			g.release()
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,47 @@ func TestSweepRate(t *testing.T) {
 		}
 		if took := time.Since(start); n != 101 || took != 12*time.Second { // the last is begun after 10 s
 			t.Errorf("%d reports in %v", n, took)
+		}
+	})
+}
+
+// The resolver is asked for 64 names at a time, and the time spent waiting for
+// a turn is nobody's: a slow resolver is not a failed one.
+func TestSweepLookups(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := winhost.NewNetwork()
+		for i := range 640 {
+			n.Names[fmt.Sprintf("ws-%d", i)] = winhost.Record{Addrs: []netip.Addr{hostAddr}, Delay: 4 * time.Second}
+		}
+		var mu sync.Mutex
+		asking, most := 0, 0
+		p := prober(n)
+		p.Lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			mu.Lock()
+			asking++
+			most = max(most, asking)
+			mu.Unlock()
+			defer func() {
+				mu.Lock()
+				asking--
+				mu.Unlock()
+			}()
+			return n.Lookup(ctx, name)
+		}
+		names := func(yield func(probe.Target) bool) {
+			for i := range 640 {
+				if !yield(probe.Target{Name: fmt.Sprintf("ws-%d", i), Index: i}) {
+					return
+				}
+			}
+		}
+		for r := range p.Sweep(t.Context(), names, probe.Plan{Concurrency: 640}) {
+			if step, ok := r.Resolution(); !ok || step.Outcome != probe.OK || step.Elapsed != 4*time.Second {
+				t.Fatalf("%s: %+v", r.Target.Name, step)
+			}
+		}
+		if most != 64 {
+			t.Errorf("%d lookups at once", most)
 		}
 	})
 }

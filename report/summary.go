@@ -18,6 +18,8 @@ type Summary struct {
 	blocked    int // hosts with an operation unreachable, denied or silent
 	ready      int
 	unfinished int // of neither: hosts of which this machine could not learn all
+	names      int // hosts given by name
+	unresolved int // of these, hosts for which the resolver failed
 	clusters   probe.Clusters
 	warnings   []string // the first few, in order
 	warned     int      // all of them
@@ -47,6 +49,12 @@ func (s *Summary) Add(r *probe.Report) {
 	case slices.ContainsFunc(r.Causes(), func(c probe.Cause) bool { return c.Owner == probe.ThisMachine }):
 		s.unfinished++
 	}
+	if step, ok := r.Resolution(); ok {
+		s.names++
+		if step.Outcome == probe.Timeout {
+			s.unresolved++
+		}
+	}
 	s.clusters.Add(r)
 	s.warned += len(r.Warnings)
 	s.warnings = slices.Sorted(slices.Values(append(s.warnings, r.Warnings...)))
@@ -56,6 +64,15 @@ func (s *Summary) Add(r *probe.Report) {
 // Blocked returns the number of hosts with an operation that is unreachable,
 // denied or silent.
 func (s *Summary) Blocked() int { return s.blocked }
+
+// ResolverSick returns a sentence when the resolver failed so often that it is
+// the fault, and not the names: three times at least, and for a tenth of them.
+func (s *Summary) ResolverSick() string {
+	if s.unresolved < 3 || 10*s.unresolved < s.names {
+		return ""
+	}
+	return fmt.Sprintf("this machine's resolver is sick: it failed for %d of %d names, and those hosts were not asked", s.unresolved, s.names)
+}
 
 // String returns the summary as paragraphs: what was proved, the counts, the
 // causes with their owners, the warnings.

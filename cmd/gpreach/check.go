@@ -96,7 +96,16 @@ func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
 			s.accepted = append(s.accepted, r.Target)
 		}
 	}
+	shown.erase()
+	s.warn()
 	return nil
+}
+
+// warn tells on standard error what is wrong with this machine, not the fleet.
+func (s *survey) warn() {
+	if sick := s.summary.ResolverSick(); sick != "" {
+		fmt.Fprintf(s.stderr, "gpreach: %s\n", sick)
+	}
 }
 
 // decide returns the error that carries the exit code.
