@@ -1,9 +1,7 @@
 package probe
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,62 +107,4 @@ func (r *Report) Causes() []Cause {
 		}
 	}
 	return causes
-}
-
-// A Cluster is the hosts that share a cause. Its sentences and names are those
-// of the first targets in the order given.
-type Cluster struct {
-	Cause  Cause
-	Hosts  int
-	Sample []string // the names of the first few
-	Reason string   // of the first host's finding
-	Fix    string
-
-	order []int // the targets' places, of Sample
-}
-
-// maxSample is how many names a cluster keeps.
-const maxSample = 3
-
-// Clusters gathers causes over many reports.
-type Clusters struct{ byCause map[Cause]*Cluster }
-
-// Add takes in a report's causes.
-func (c *Clusters) Add(r *Report) {
-	if c.byCause == nil {
-		c.byCause = map[Cause]*Cluster{}
-	}
-	for _, cause := range r.Causes() {
-		k := c.byCause[cause]
-		if k == nil {
-			k = &Cluster{Cause: cause}
-			c.byCause[cause] = k
-		}
-		k.add(r)
-	}
-}
-
-func (k *Cluster) add(r *Report) {
-	k.Hosts++
-	at, _ := slices.BinarySearch(k.order, r.Target.Index)
-	k.order = slices.Insert(k.order, at, r.Target.Index)
-	k.Sample = slices.Insert(k.Sample, at, r.Target.Name)
-	if len(k.order) > maxSample {
-		k.order, k.Sample = k.order[:maxSample], k.Sample[:maxSample]
-	}
-	if at == 0 {
-		k.Reason = ""
-		for _, f := range r.Findings { // the shortest reason is about the cause itself, not what follows from it
-			if f.Cause == k.Cause && (k.Reason == "" || len(f.Reason) < len(k.Reason)) {
-				k.Reason, k.Fix = f.Reason, f.Fix
-			}
-		}
-	}
-}
-
-// All returns the clusters, the largest first.
-func (c *Clusters) All() []*Cluster {
-	return slices.SortedFunc(maps.Values(c.byCause), func(a, b *Cluster) int {
-		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.order[0], b.order[0]), cmp.Compare(a.Cause.String(), b.Cause.String()))
-	})
 }

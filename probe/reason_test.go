@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -100,34 +99,6 @@ func TestFirewall(t *testing.T) {
 		owner, tell := scene{place: tt.at, seen: tt.seen}.firewall(tt.findings)
 		if owner != tt.want || tell == "" {
 			t.Errorf("%s: %s (%s), want %s", tt.name, owner, tell, tt.want)
-		}
-	}
-}
-
-// Clusters keep the first targets' names and words, whatever the order in
-// which the reports come.
-func TestClusters(t *testing.T) {
-	cause := Cause{Owner: HostFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}
-	other := Cause{Owner: NameService, Stage: Resolve, Outcome: NoSuchName, where: "name"}
-	report := func(i int, name string, causes ...Cause) *Report {
-		r := &Report{Target: Target{Name: name, Index: i}}
-		for _, c := range causes {
-			r.Findings = append(r.Findings, Finding{Cause: c, Reason: "A longer reason of " + name + ".", Fix: "none"}, Finding{Cause: c, Reason: "Reason of " + name + ".", Fix: "Fix of " + name + "."})
-		}
-		return r
-	}
-	reports := []*Report{report(0, "a", cause), report(1, "b", cause, other), report(2, "c"), report(3, "d", cause), report(4, "e", cause)}
-	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {3, 0, 4, 1, 2}} {
-		var c Clusters
-		for _, i := range order {
-			c.Add(reports[i])
-		}
-		all := c.All()
-		if len(all) != 2 || all[0].Cause != cause || all[0].Hosts != 4 || all[1].Cause != other || all[1].Hosts != 1 {
-			t.Fatalf("%v: %+v", order, all)
-		}
-		if !slices.Equal(all[0].Sample, []string{"a", "b", "d"}) || all[0].Reason != "Reason of a." || all[0].Fix != "Fix of a." {
-			t.Errorf("%v: %+v", order, *all[0])
 		}
 	}
 }

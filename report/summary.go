@@ -23,7 +23,11 @@ type Summary struct {
 	clusters   probe.Clusters
 	warnings   []string // the first few, in order
 	warned     int      // all of them
+	short      bool     // shows the largest causes alone
 }
+
+// maxCauses is how many causes a short summary shows.
+const maxCauses = 5
 
 // maxWarnings is how many warnings a summary repeats.
 const maxWarnings = 5
@@ -60,6 +64,10 @@ func (s *Summary) Add(r *probe.Report) {
 	s.warnings = slices.Sorted(slices.Values(append(s.warnings, r.Warnings...)))
 	s.warnings = s.warnings[:min(len(s.warnings), maxWarnings)]
 }
+
+// Shorten keeps the summary to a screen where more than limit hosts were asked,
+// unless limit is 0.
+func (s *Summary) Shorten(limit int) { s.short = limit > 0 && s.Hosts > limit }
 
 // Blocked returns the number of hosts with an operation that is unreachable,
 // denied or silent.
@@ -129,13 +137,17 @@ func (s *Summary) tickets(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nWhose ticket is it?\n")
-	for _, c := range clusters {
+	for i, c := range clusters {
+		if s.short && i == maxCauses {
+			fmt.Fprintf(b, "\n  ... and %s more (--limit 0 shows all)\n", count(len(clusters)-i, "cause"))
+			break
+		}
 		names := strings.Join(c.Sample, ", ")
 		if c.Hosts > len(c.Sample) {
 			names += ", ..."
 		}
 		fmt.Fprintf(b, "\n  %s - %s - %s (%s)\n", c.Cause.Owner, c.Cause, count(c.Hosts, "host"), names)
-		b.WriteString(wrap(c.Reason, "    "))
+		b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
 		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
 		if ok {
 			advice += probe.RunOnHost

@@ -91,6 +91,7 @@ func (t *table) Close() error {
 	if len(listed) > 0 {
 		b.WriteByte('\n')
 	}
+	t.summary.Shorten(t.o.Limit)
 	b.WriteString(t.summary.String())
 	_, err := io.WriteString(t.w, b.String())
 	return err

@@ -33,6 +33,7 @@ func TestTable(t *testing.T) {
 		{"limit.txt", TableOptions{Limit: 2}, func(t *testing.T) []*probe.Report {
 			return ask(t, all, "healthy-client", "silent", "reporting-gpo-only")
 		}, "3 hosts asked"},
+		{"short.txt", TableOptions{Limit: 3}, func(t *testing.T) []*probe.Report { return ask(t, all, rest...) }, "13 hosts asked"},
 		{"color.txt", TableOptions{Color: true}, func(t *testing.T) []*probe.Report {
 			return ask(t, all, "healthy-client", "wmi-fixed-port", "reporting-gpo-only", "silent")
 		}, "4 hosts asked"},

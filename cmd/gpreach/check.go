@@ -42,6 +42,7 @@ type survey struct {
 	log    *slog.Logger
 	stderr io.Writer
 	quiet  bool
+	limit  int // hosts of which everything is told
 	// progress is set where a line that changes disturbs nothing else.
 	progress bool
 
@@ -68,7 +69,7 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 		return nil, err
 	}
 	return &survey{
-		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet,
+		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet, limit: r.output.limit,
 		progress: !r.output.quiet && !r.output.streamsTo(c.OutOrStdout()),
 		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
 	}, nil
@@ -98,6 +99,7 @@ func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
 	}
 	shown.erase()
 	s.warn()
+	s.summary.Shorten(s.limit)
 	return nil
 }
 

@@ -55,7 +55,7 @@ no network. It takes about 2 seconds, as hosts that do not answer do. Exit: 0 wh
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&operations, "for", "all", usageFor)
-	output.registerShow(f)
+	output.registerShow(f, 0)
 	return c
 }
 

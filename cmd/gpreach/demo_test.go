@@ -17,7 +17,7 @@ func TestDemoIsInREADME(t *testing.T) {
 	t.Parallel() // the demo waits for hosts that do not answer
 	const path, begin, end = "../../README.md", "<!-- demo -->\n```text\n", "```\n<!-- /demo -->\n"
 	var out, errs bytes.Buffer
-	if code := run([]string{"demo"}, nil, &out, &errs); code != exitOK || errs.Len() > 0 {
+	if code := run([]string{"demo", "--limit", "20"}, nil, &out, &errs); code != exitOK || errs.Len() > 0 {
 		t.Fatalf("exit code %d, standard error %q", code, &errs)
 	}
 	readme, err := os.ReadFile(path)

@@ -22,14 +22,14 @@ type outputFlags struct {
 }
 
 func (o *outputFlags) register(f *pflag.FlagSet) {
-	o.registerShow(f)
+	o.registerShow(f, 20)
 	f.StringVar(&o.file, "output-file", "", "write the results to a `FILE`, whole or not at all")
 	f.BoolVar(&o.quiet, "quiet", false, "no summary on standard error, only what went wrong")
 }
 
-func (o *outputFlags) registerShow(f *pflag.FlagSet) {
+func (o *outputFlags) registerShow(f *pflag.FlagSet, limit int) {
 	f.StringVarP(&o.format, "output", "o", "table", "`FORMAT` of the results: table, ndjson or json")
-	f.IntVar(&o.limit, "limit", 50, "`HOSTS` that a table lists; 0 for all")
+	f.IntVar(&o.limit, "limit", limit, "`HOSTS` that a table lists, and the largest causes of more; 0 for all")
 	f.BoolVar(&o.noColor, "no-color", false, "no colours (also: NO_COLOR)")
 }
 

@@ -16,8 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFleet looks at every situation from outside: what a connect to each port
-// meets, what the mapper says, and what a bind to the mapped port gets.
+// TestFleet looks at situations from outside: what a connect to each port
+// meets, what the mapper says, and what a bind to the mapped port gets. What
+// the ladder makes of every situation stands in package probe's tests.
 func TestFleet(t *testing.T) {
 	const healthy = "445 open, 135 open, eventlog 49667 accepted, schedule 49668 accepted, 24158 dropped, 7680 open"
 	want := map[string]string{
@@ -39,7 +40,9 @@ func TestFleet(t *testing.T) {
 	got := map[string]string{}
 	n, situations := Fleet()
 	for _, s := range situations {
-		synctest.Test(t, func(t *testing.T) { got[s.Name] = look(t, n, s.Host) })
+		if _, ok := want[s.Name]; ok {
+			synctest.Test(t, func(t *testing.T) { got[s.Name] = look(t, n, s.Host) })
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -142,7 +145,7 @@ func TestSituationsAreWellFormed(t *testing.T) {
 func TestTheWrongHostSaysWhoItIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, situations := Fleet()
-		wrong := situations[len(situations)-1]
+		wrong := situations[slices.IndexFunc(situations, func(s Situation) bool { return s.Name == "wrong host" })]
 		h := n.Hosts[n.Names[wrong.Host].Addrs[0]]
 		got := string(raw(t, talk(t, connected(t, h.RPCSS().Serve), strings.Replace(ntlmBind(), tidy(scheduleHex), tidy(epmHex), 1))))
 		if !strings.Contains(got, string(utf16le("ws-099.demo.example"))) || strings.Contains(got, string(utf16le(wrong.DNSHostName))) {

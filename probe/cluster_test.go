@@ -1,0 +1,90 @@
+package probe
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+// Clusters keep the first targets' names and words, whatever the order in
+// which the reports come.
+func TestClusters(t *testing.T) {
+	cause := Cause{Owner: HostFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}
+	other := Cause{Owner: NameService, Stage: Resolve, Outcome: NoSuchName, where: "name"}
+	report := func(i int, name string, causes ...Cause) *Report {
+		r := &Report{Target: Target{Name: name, Index: i}}
+		for _, c := range causes {
+			r.Findings = append(r.Findings, Finding{Cause: c, Reason: "A longer reason of " + name + ".", Fix: "none"}, Finding{Cause: c, Reason: "Reason of " + name + ".", Fix: "Fix of " + name + "."})
+		}
+		return r
+	}
+	reports := []*Report{report(0, "a", cause), report(1, "b", cause, other), report(2, "c"), report(3, "d", cause), report(4, "e", cause)}
+	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {3, 0, 4, 1, 2}} {
+		var c Clusters
+		for _, i := range order {
+			c.Add(reports[i])
+		}
+		all := c.All()
+		if len(all) != 2 || all[0].Cause != cause || all[0].Hosts != 4 || all[1].Cause != other || all[1].Hosts != 1 {
+			t.Fatalf("%v: %+v", order, all)
+		}
+		if !slices.Equal(all[0].Sample, []string{"a", "b", "d"}) || all[0].Reason != "Reason of a." || all[0].Fix != "Fix of a." {
+			t.Errorf("%v: %+v", order, *all[0])
+		}
+	}
+}
+
+// What a cause's hosts have in common, and what that says.
+func TestSpread(t *testing.T) {
+	type group struct {
+		subnet, domain string
+		failing, fine  int
+	}
+	tests := []struct {
+		name   string
+		groups []group
+		want   string
+	}{
+		{"too few to be a pattern", []group{{"10.8.1", "", 2, 0}, {"10.8.2", "", 0, 9}}, ""},
+		{"the whole fleet", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 5, 0}}, ""},
+		{"a whole subnet and nothing else", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 0, 9}},
+			"Every host asked in 10.8.1.0/24 fails like this: look at the firewall in front of it."},
+		{"two whole subnets", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 4, 0}, {"10.8.3", "", 0, 9}},
+			"Every host asked in 2 subnets fails like this: look at the firewall in front of it."},
+		{"part of one subnet", []group{{"10.8.1", "", 5, 2}, {"10.8.2", "", 0, 9}},
+			"All are in 10.8.1.0/24, beside 2 that do not fail like this: look at what these hosts have in common."},
+		{"here and there", []group{{"10.8.1", "", 2, 7}, {"10.8.2", "", 3, 6}, {"10.8.3", "", 0, 1}},
+			"They are spread over 2 subnets, beside 13 that do not fail like this: it is the hosts, not the network."},
+		{"each the only one of its subnet", []group{{"10.8.1", "", 1, 0}, {"10.8.2", "", 1, 0}, {"10.8.3", "", 1, 0}, {"10.8.4", "", 0, 1}}, ""},
+		{"one subnet is all there is", []group{{"10.8.1", "", 5, 5}}, ""},
+		{"one domain of two", []group{{"10.8.1", "old.example", 3, 0}, {"10.8.1", "corp.example", 0, 9}},
+			"All that name their domain are of old.example."},
+		{"one domain is all there is", []group{{"10.8.1", "corp.example", 3, 0}, {"10.8.1", "corp.example", 0, 9}}, ""},
+	}
+	cause := Cause{Owner: AnyFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}
+	for _, tt := range tests {
+		var c Clusters
+		hosts := 0
+		for _, g := range tt.groups {
+			for i := range g.failing + g.fine {
+				hosts++
+				r := &Report{Target: Target{Index: hosts}, Address: netip.MustParseAddr(fmt.Sprintf("%s.%d", g.subnet, hosts))}
+				if g.domain != "" {
+					r.Identity = &Identity{Domain: g.domain}
+				}
+				if i < g.failing {
+					r.Findings = []Finding{{Cause: cause, Reason: "It fails."}}
+				}
+				c.Add(r)
+			}
+		}
+		if policy := (&c.byCause[cause].spread).among(c.fleet, Cause{Stage: Map}); tt.name == "a whole subnet and nothing else" &&
+			policy != "Every host asked in 10.8.1.0/24 fails like this: look at the policy that they share." {
+			t.Errorf("%s, of a service: %q", tt.name, policy)
+		}
+		if all := c.All(); len(all) != 1 || all[0].Where != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, all[0].Where, tt.want)
+		}
+	}
+}
