@@ -48,18 +48,33 @@ func TestSpread(t *testing.T) {
 	}{
 		{"too few to be a pattern", []group{{"10.8.1", "", 2, 0}, {"10.8.2", "", 0, 9}}, ""},
 		{"the whole fleet", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 5, 0}}, ""},
-		{"a whole subnet and nothing else", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 0, 9}},
-			"Every host asked in 10.8.1.0/24 fails like this: look at the firewall in front of it."},
-		{"two whole subnets", []group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 4, 0}, {"10.8.3", "", 0, 9}},
-			"Every host asked in 2 subnets fails like this: look at the firewall in front of it."},
-		{"part of one subnet", []group{{"10.8.1", "", 5, 2}, {"10.8.2", "", 0, 9}},
-			"All are in 10.8.1.0/24, beside 2 that do not fail like this: look at what these hosts have in common."},
-		{"here and there", []group{{"10.8.1", "", 2, 7}, {"10.8.2", "", 3, 6}, {"10.8.3", "", 0, 1}},
-			"They are spread over 2 subnets, beside 13 that do not fail like this: it is the hosts, not the network."},
+		{
+			"a whole subnet and nothing else",
+			[]group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 0, 9}},
+			"Every host asked in 10.8.1.0/24 fails like this: look at the firewall in front of it.",
+		},
+		{
+			"two whole subnets",
+			[]group{{"10.8.1", "", 5, 0}, {"10.8.2", "", 4, 0}, {"10.8.3", "", 0, 9}},
+			"Every host asked in 2 subnets fails like this: look at the firewall in front of it.",
+		},
+		{
+			"part of one subnet",
+			[]group{{"10.8.1", "", 5, 2}, {"10.8.2", "", 0, 9}},
+			"All are in 10.8.1.0/24, beside 2 that do not fail like this: look at what these hosts have in common.",
+		},
+		{
+			"here and there",
+			[]group{{"10.8.1", "", 2, 7}, {"10.8.2", "", 3, 6}, {"10.8.3", "", 0, 1}},
+			"They are spread over 2 subnets, beside 13 that do not fail like this: it is the hosts, not the network.",
+		},
 		{"each the only one of its subnet", []group{{"10.8.1", "", 1, 0}, {"10.8.2", "", 1, 0}, {"10.8.3", "", 1, 0}, {"10.8.4", "", 0, 1}}, ""},
 		{"one subnet is all there is", []group{{"10.8.1", "", 5, 5}}, ""},
-		{"one domain of two", []group{{"10.8.1", "old.example", 3, 0}, {"10.8.1", "corp.example", 0, 9}},
-			"All that name their domain are of old.example."},
+		{
+			"one domain of two",
+			[]group{{"10.8.1", "old.example", 3, 0}, {"10.8.1", "corp.example", 0, 9}},
+			"All that name their domain are of old.example.",
+		},
 		{"one domain is all there is", []group{{"10.8.1", "corp.example", 3, 0}, {"10.8.1", "corp.example", 0, 9}}, ""},
 	}
 	cause := Cause{Owner: AnyFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}

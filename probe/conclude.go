@@ -61,6 +61,10 @@ func (p *Prober) identified(r *Report, seen *sighting) Trail {
 	if c.Build != 0 {
 		r.Identity.Build = fmt.Sprintf("%d.%d.%d", c.Major, c.Minor, c.Build)
 	}
+	if *r.Identity == (Identity{}) {
+		r.Identity = nil // it said nothing
+		return nil
+	}
 	_, literal := r.Target.Addr()
 	switch expected := r.Target.DNSHostName; {
 	case c.DNSComputer == "":

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxStub      = 64 << 10 // of one reply, all fragments together
+	maxStub      = 64 << 10 // of one reply, all fragments together, with their security tokens
 	maxFragments = 8 << 10  // of one reply: 64 KiB in fragments of eight bytes
 )
 
@@ -21,6 +21,8 @@ type Conn struct {
 	r         *bufio.Reader
 	callID    uint32
 	contextID uint16 // of the interface bound last
+	in        pdu    // read last
+	room      []byte // for a reply's NDR data
 }
 
 // NewConn returns a Conn over a connection that nothing was sent on yet.
@@ -46,7 +48,7 @@ func (c *Conn) Bind(s Syntax) error {
 	return parseBindAck(p)
 }
 
-// A stub is the NDR data of a reply.
+// A stub is the NDR data of a reply, until the next call.
 type stub struct {
 	data  []byte
 	order binary.ByteOrder
@@ -63,8 +65,8 @@ func (c *Conn) call(opnum uint16, in []byte) (stub, error) {
 	if err != nil {
 		return stub{}, err
 	}
-	out := stub{order: p.order}
-	for n := 1; ; n++ {
+	out := stub{data: c.room[:0], order: p.order}
+	for n, taken := 1, 0; ; n++ {
 		first, last := p.flags&flagFirst != 0, p.flags&flagLast != 0
 		if p.typ != typeResponse || p.order != out.order || first != (n == 1) {
 			return stub{}, unexpected(p)
@@ -75,16 +77,28 @@ func (c *Conn) call(opnum uint16, in []byte) (stub, error) {
 		if r.Err() != nil {
 			return stub{}, fmt.Errorf("response: %w", r.Err())
 		}
-		if len(out.data)+len(part) > maxStub || n > maxFragments {
+		if taken += len(part) + len(p.auth); taken > maxStub || n > maxFragments {
 			return stub{}, wire.Garbled("response of more than %d bytes or %d fragments", maxStub, maxFragments)
 		}
-		if out.data = append(out.data, part...); last {
+		c.room = append(roomFor(out.data, len(part)), part...)
+		out.data = c.room
+		if last {
 			return out, nil
 		}
 		if p, err = c.read(); err != nil {
 			return stub{}, err
 		}
 	}
+}
+
+// roomFor returns b with room for n more bytes. It grows fourfold, up to all that
+// a reply may have, so that no reply costs much more than its own length.
+func roomFor(b []byte, n int) []byte {
+	if n <= cap(b)-len(b) {
+		return b
+	}
+	size := min(max(len(b)+n, 4*len(b), 1<<10), maxStub)
+	return append(make([]byte, 0, size), b...)
 }
 
 // exchange sends a PDU and reads the first fragment of the answer.
@@ -96,10 +110,11 @@ func (c *Conn) exchange(typ uint8, body, token []byte) (*pdu, error) {
 	return c.read()
 }
 
-// read reads a fragment of the answer to the last PDU sent.
+// read reads a fragment of the answer to the last PDU sent. It stands until the
+// next is read.
 func (c *Conn) read() (*pdu, error) {
-	p, err := readPDU(c.r)
-	switch {
+	p := &c.in
+	switch err := p.read(c.r); {
 	case err != nil:
 		return nil, err
 	case p.typ == typeBindNak:

@@ -165,6 +165,27 @@ func TestResponseEndless(t *testing.T) {
 	}
 }
 
+// The security tokens of fragments count as well.
+func TestResponseOfTokens(t *testing.T) {
+	token := message{typ: typeResponse, call: 1, body: make([]byte, 8), token: make([]byte, 4000)}.bytes()
+	source := &endless{fragment: token}
+	p := &peer{Reader: io.MultiReader(bytes.NewReader(part(flagFirst, nil)), source)}
+	if _, err := NewConn(p).call(0, nil); !errors.Is(err, wire.ErrGarbled) || source.n > 70<<10 {
+		t.Errorf("error %v after %d bytes", err, source.n)
+	}
+}
+
+// A later call is answered in the room of an earlier one.
+func TestResponseAfterResponse(t *testing.T) {
+	second := message{typ: typeResponse, flags: whole, call: 2, body: pack(le, "00000000 0000 00 00 aabb")}.bytes()
+	c := NewConn(saying(parts(numbered(9000), 4000), second))
+	for _, want := range [][]byte{numbered(9000), unhex("aabb")} {
+		if got, err := c.call(0, nil); err != nil || !bytes.Equal(got.data, want) {
+			t.Errorf("%d bytes, error %v, want %d bytes", len(got.data), err, len(want))
+		}
+	}
+}
+
 func TestResponseCut(t *testing.T) {
 	checkCuts(t, part(whole, numbered(40)), 24, func(c *Conn) error {
 		_, err := c.call(0, nil)

@@ -89,6 +89,15 @@ func (m message) bytes() []byte {
 	return b
 }
 
+// readPDU reads one fragment, and leaves out where it was read to.
+func readPDU(r io.Reader) (*pdu, error) {
+	var p pdu
+	if err := p.read(r); err != nil {
+		return nil, err
+	}
+	return &pdu{typ: p.typ, flags: p.flags, order: p.order, callID: p.callID, body: p.body, auth: p.auth}, nil
+}
+
 // response is a whole response, to the first call, with this stub.
 func response(order binary.ByteOrder, in []byte) []byte {
 	return message{typ: typeResponse, flags: whole, order: order, call: 1, body: pack(order, uint32(len(in)), "0000 00 00", in)}.bytes()

@@ -9,6 +9,8 @@ import (
 const (
 	opServerAlive2 = 5
 	maxBindings    = 8 << 10 // 16-bit words of a string array: some two hundred addresses
+	maxAddresses   = 256     // that are kept of them
+	maxAddress     = 256     // characters of one that are kept; a DNS name has 253
 )
 
 // Alive is the answer to ServerAlive2, [MS-DCOM] section 3.1.2.5.1.6.
@@ -84,7 +86,9 @@ func stringBindings(words []uint16) (addresses []string, ok bool) {
 		if address, words, ok = text(rest); !ok {
 			return nil, false
 		}
-		addresses = append(addresses, address)
+		if len(addresses) < maxAddresses {
+			addresses = append(addresses, address)
+		}
 	}
 }
 
@@ -113,11 +117,11 @@ func next(words []uint16) (word uint16, rest []uint16, ok bool) {
 	return words[0], words[1:], true
 }
 
-// text takes a string up to its terminating zero.
+// text takes a string up to its terminating zero, and cuts what no address has.
 func text(words []uint16) (s string, rest []uint16, ok bool) {
 	for i, w := range words {
 		if w == 0 {
-			return string(utf16.Decode(words[:i])), words[i+1:], true
+			return string(utf16.Decode(words[:min(i, maxAddress)])), words[i+1:], true
 		}
 	}
 	return "", nil, false

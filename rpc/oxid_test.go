@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,24 @@ func TestServerAlive2(t *testing.T) {
 	got, err := NewConn(saying(response(be, alive(be, 0, both, logons)))).ServerAlive2()
 	if diff := cmp.Diff(full, got); diff != "" || err != nil {
 		t.Errorf("big-endian: error %v\n%s", err, diff)
+	}
+}
+
+// Of what no host has, neither so many addresses nor so long a one, a part is kept.
+func TestServerAlive2Long(t *testing.T) {
+	tests := []struct {
+		name     string
+		bindings []uint16
+		want     []string
+	}{
+		{"addresses", slices.Repeat(words(7, "a", 0), maxAddresses+1), slices.Repeat([]string{"a"}, maxAddresses)},
+		{"characters", words(7, strings.Repeat("a", maxAddress+1), 0, 7, "b", 0), []string{strings.Repeat("a", maxAddress), "b"}},
+	}
+	for _, tt := range tests {
+		got, err := NewConn(saying(response(le, alive(le, 0, append(tt.bindings, 0), words(0))))).ServerAlive2()
+		if err != nil || !slices.Equal(got.Addresses, tt.want) {
+			t.Errorf("%s: %+v, error %v", tt.name, got, err)
+		}
 	}
 }
 

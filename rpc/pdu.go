@@ -39,6 +39,9 @@ type pdu struct {
 	callID     uint32
 	body       []byte
 	auth       []byte // the security token, if any
+
+	header [headerLen]byte
+	room   []byte // body and auth are parts of it
 }
 
 // appendPDU appends a single-fragment PDU in our own representation:
@@ -61,45 +64,48 @@ func appendPDU(b []byte, typ uint8, callID uint32, body, token []byte) []byte {
 	return b
 }
 
-// readPDU reads one fragment. Its length is bounded before it is allocated, and
-// a server that does not speak RPC is found out by its first bytes: it may send
-// no more than a few.
-func readPDU(r io.Reader) (*pdu, error) {
-	var h [headerLen]byte
+// read reads one fragment in the place of the last. Its length is bounded
+// before it is allocated, and a server that does not speak RPC is found out by
+// its first bytes: it may send no more than a few.
+func (p *pdu) read(r io.Reader) error {
+	h := p.header[:]
 	if _, err := io.ReadFull(r, h[:2]); err != nil {
-		return nil, err
+		return err
 	}
 	if h[0] != 5 || h[1] > 1 {
-		return nil, wire.Garbled("RPC version %d.%d", h[0], h[1])
+		return wire.Garbled("RPC version %d.%d", h[0], h[1])
 	}
 	if err := wire.ReadRest(r, h[2:]); err != nil {
-		return nil, err
+		return err
 	}
-	p := &pdu{typ: h[2], flags: h[3], order: binary.LittleEndian}
+	p.typ, p.flags, p.order = h[2], h[3], binary.LittleEndian
 	switch h[4] >> 4 { // drep, C706 section 14.1
 	case 0:
 		p.order = binary.BigEndian
 	case 1:
 	default:
-		return nil, wire.Garbled("data representation %#x", h[4])
+		return wire.Garbled("data representation %#x", h[4])
 	}
 	fragLen, authLen := int(p.order.Uint16(h[8:])), int(p.order.Uint16(h[10:]))
 	p.callID = p.order.Uint32(h[12:])
 	if fragLen < headerLen || fragLen > maxFrag {
-		return nil, wire.Garbled("fragment of %d bytes", fragLen)
+		return wire.Garbled("fragment of %d bytes", fragLen)
 	}
 	if authLen > 0 && authLen+trailerLen > fragLen-headerLen {
-		return nil, wire.Garbled("security token of %d bytes in a fragment of %d", authLen, fragLen)
+		return wire.Garbled("security token of %d bytes in a fragment of %d", authLen, fragLen)
 	}
-	p.body = make([]byte, fragLen-headerLen)
+	if n := fragLen - headerLen; n > len(p.room) {
+		p.room = make([]byte, n)
+	}
+	p.body, p.auth = p.room[:fragLen-headerLen], nil
 	if err := wire.ReadRest(r, p.body); err != nil {
-		return nil, err
+		return err
 	}
 	if authLen > 0 {
 		at := len(p.body) - authLen
 		p.body, p.auth = p.body[:at-trailerLen], p.body[at:]
 	}
-	return p, nil
+	return nil
 }
 
 func (p *pdu) whole() bool { return p.flags&(flagFirst|flagLast) == flagFirst|flagLast }

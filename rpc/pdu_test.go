@@ -51,7 +51,7 @@ func TestReadPDU(t *testing.T) {
 		{
 			name: "without a body",
 			in:   "05 00 02 03 10000000 1000 0000 07000000",
-			want: pdu{typ: 2, flags: 3, order: le, callID: 7, body: []byte{}},
+			want: pdu{typ: 2, flags: 3, order: le, callID: 7},
 		},
 		{
 			name: "version 5.1, other characters and floating point",

@@ -4,8 +4,8 @@
 //
 // A Network carries connections to Hosts. A Host is a table of Ports, and a
 // Port is a Fate or a function that serves a net.Conn; RPC, SMB and Mute make
-// such functions, and a hostile one is any other. Fields are set before the
-// first use and only read after it.
+// such functions, and a Hostile makes another of a healthy one. Fields are set
+// before the first use and only read after it.
 //
 // The replies are written from tables and hex of this package's own, never by
 // the code of rpc or smb, so that one mistake is not made twice.

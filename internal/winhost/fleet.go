@@ -22,7 +22,7 @@ const fleetDomain = ".demo.example"
 func Fleet() (*Network, []Situation) {
 	n := NewNetwork()
 	var all []Situation
-	for i, a := range arrangements() {
+	for i, a := range arrangements {
 		it := Situation{Name: a.name, About: a.about, Host: a.label + fleetDomain}
 		if a.healthy != nil {
 			h := a.healthy(it.Host, netip.AddrFrom4([4]byte{10, 77, 1, byte(i + 1)}))
