@@ -8,7 +8,7 @@ test:
 	@bash scripts/test.sh
 
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	@bash scripts/bench.sh
 
 lint:
 	@bash scripts/lint.sh

@@ -7,15 +7,22 @@ import (
 	"time"
 )
 
+// settle is how long a second connection is waited for when the first one
+// connected only after it was begun.
+const settle = 100 * time.Millisecond
+
 // connect dials an address within p.Timeout. A lost SYN would be sent again
 // only after a second or more, so a second dial is begun at half the time: the
 // first to connect or be refused decides, and a second dial that ends in any
 // other way counts as never made.
+//
+// A first dial that connects after that owes it to a SYN that the system sent
+// again, and what is lost on such a connection is sent again only after three
+// seconds (RFC 6298 section 5.7). So the second connection, if there is one,
+// is the one that is used.
 func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	first, decided := context.WithCancel(ctx)
-	defer decided()
 	type dialed struct {
 		conn net.Conn
 		err  error
@@ -25,27 +32,28 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 		conn, err := p.dialPatiently(ctx, to)
 		second <- dialed{conn, err}
 		if answered(ctx, err) {
-			decided()
+			cancel() // it decides: the first is no longer waited for
 		}
 	})
-	conn, err := p.dialPatiently(first, to)
+	conn, err := p.dialPatiently(ctx, to)
 	if timer.Stop() {
 		return conn, err
 	}
-	if answered(ctx, err) {
+	if err == nil {
+		defer time.AfterFunc(settle, cancel).Stop()
+	} else if answered(ctx, err) {
 		cancel()
 	}
-	other := <-second
-	switch {
-	case answered(ctx, err):
-		if other.conn != nil {
-			other.conn.Close()
+	switch other := <-second; {
+	case answered(ctx, other.err) && (err != nil && !answered(ctx, err) || other.err == nil && err == nil):
+		if conn != nil {
+			conn.Close()
 		}
-		return conn, err
-	case answered(ctx, other.err):
 		return other.conn, other.err
+	case other.conn != nil:
+		other.conn.Close()
 	}
-	return nil, err
+	return conn, err
 }
 
 // dialPatiently dials again while this machine has no resources for it, which
@@ -55,6 +63,9 @@ func (p *Prober) dialPatiently(ctx context.Context, to netip.AddrPort) (net.Conn
 		conn, err := p.Dial(ctx, "tcp", to.String())
 		if err == nil || classify(ctx, err) != NoResources {
 			return conn, err
+		}
+		if p.exhausted != nil {
+			p.exhausted()
 		}
 		timer := time.NewTimer(pause)
 		select {

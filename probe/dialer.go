@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -14,10 +15,15 @@ import (
 func NewDial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Control: sendOneSYN(timeout), KeepAlive: -1}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, address)
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // it fails where the peer has reset the connection already
+		to, err := netip.ParseAddrPort(address) // never a name: nothing is resolved here
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		conn, err := dialer.DialTCP(ctx, network, netip.AddrPort{}, to)
+		if err != nil {
+			return nil, err // and not a nil *net.TCPConn in a net.Conn
+		}
+		_ = conn.SetLinger(0) // it fails where the peer has reset the connection already
+		return conn, nil
 	}
 }

@@ -32,6 +32,9 @@ func TestNewDial(t *testing.T) {
 	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the peer sees %v, want a reset", err)
 	}
+	if _, err := probe.NewDial(2*time.Second)(t.Context(), "tcp", "localhost:135"); err == nil {
+		t.Error("a name was resolved")
+	}
 	l.Close()
 	if _, err := probe.NewDial(2*time.Second)(t.Context(), "tcp", l.Addr().String()); err == nil {
 		t.Error("connected to a port that is closed")

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -10,20 +11,21 @@ const (
 	firstLimit  = 128                   // hosts at a time, to begin with
 	leastLimit  = 16                    // and when this machine is very slow
 	governEvery = 50 * time.Millisecond // the limit is looked at
-	tolerated   = 25 * time.Millisecond // of lag, until it is lowered
+	tolerated   = 20 * time.Millisecond // of lag, until it is lowered
 )
 
 // A governor bounds how many hosts are asked at once: by what the user allows,
 // and by what this machine completes. While more hosts are in flight than it
 // can serve, replies wait in our own queues and deadlines run, and a healthy
 // host looks dead. So the bound begins low, grows while the machine keeps up,
-// and gives way as soon as timers fire late.
+// and gives way as soon as replies wait for their turn, or descriptors run out.
 type governor struct {
 	most  int           // what the user allows
 	freed chan struct{} // holds a token when a waiting acquire should look again
 
 	mu            sync.Mutex
 	limit, active int
+	overdrawn     bool // giveWay was called since the limit was last looked at
 }
 
 func newGovernor(most int) *governor {
@@ -73,11 +75,16 @@ func (g *governor) wake() {
 	}
 }
 
-// govern adjusts the limit until ctx ends, by how late its timer fires: that is
-// how long a goroutine with a reply in hand waits for its turn.
+// giveWay says that this machine has run out of descriptors, ports or buffers.
+func (g *governor) giveWay() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.overdrawn = true
+}
+
+// govern adjusts the limit until ctx ends.
 func (g *governor) govern(ctx context.Context) {
 	for {
-		due := time.Now().Add(governEvery)
 		timer := time.NewTimer(governEvery)
 		select {
 		case <-timer.C:
@@ -85,21 +92,34 @@ func (g *governor) govern(ctx context.Context) {
 			timer.Stop()
 			return
 		}
+		lag := queueing()
 		g.mu.Lock()
-		g.limit = nextLimit(g.limit, g.active, g.most, time.Since(due))
+		if g.overdrawn {
+			g.overdrawn, lag = false, max(lag, 2*tolerated)
+		}
+		g.limit = nextLimit(g.limit, g.active, g.most, lag)
 		g.mu.Unlock()
 		g.wake()
 	}
 }
 
-// nextLimit grows a limit that is used to the full by a quarter, and lowers it
-// to three quarters of what is active when this machine lags.
+// queueing returns how long a goroutine that is ready to run, such as one with
+// a reply in hand, waits for its turn: as long as one that steps back. (How late
+// a timer fires would not tell: what it wakes jumps the queue.)
+func queueing() time.Duration {
+	start := time.Now()
+	runtime.Gosched()
+	return time.Since(start)
+}
+
+// nextLimit grows a limit that is used to the full by an eighth, and halves what
+// is active when this machine lags.
 func nextLimit(limit, active, most int, lag time.Duration) int {
 	switch {
 	case lag > tolerated:
-		return min(most, max(leastLimit, active*3/4))
+		return min(most, max(leastLimit, active/2))
 	case active >= limit:
-		return min(most, limit+max(limit/4, 1))
+		return min(most, limit+max(limit/8, 1))
 	}
 	return limit
 }

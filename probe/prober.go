@@ -41,6 +41,8 @@ type Prober struct {
 	NoWMIPort  bool // do not try WMI's documented fixed port, TCP 24158
 
 	Vantage string // the name of this machine, for the reports
+
+	exhausted func() // told that this machine has no resources for a dial; may be nil
 }
 
 // Probe asks one host for the asked operations, all when none is named, and reports what it saw. It

@@ -84,7 +84,12 @@ func StarterGPO(op Operation) string {
 
 // Rules returns the six rules in the document's order; WMI's stands in both of
 // its tables. Adding one here is all it takes to probe, report and export it.
-func Rules() []Rule {
+func Rules() []Rule { return slices.Clone(rules) }
+
+// rules is never changed.
+var rules = table()
+
+func table() []Rule {
 	const (
 		eventLog, eventLogToken = "Remote Event Log Management", "@FirewallAPI.dll,-29252"
 		tasks, tasksToken       = "Remote Scheduled Tasks Management", "@FirewallAPI.dll,-33252"

@@ -54,12 +54,14 @@ func (p *Prober) begin(ctx context.Context, targets iter.Seq[Target], plan Plan,
 	var governing, running sync.WaitGroup
 	g, pace, lookups := newGovernor(plan.Concurrency), newPacer(plan.Rate), make(chan struct{}, maxLookups)
 	governing.Go(func() { g.govern(governed) })
+	telling := *p
+	telling.exhausted = g.giveWay
 	for t := range shuffled(targets) {
 		if !pace.wait(ctx) || !g.acquire(ctx) {
 			break
 		}
 		running.Go(func() {
-			done <- p.probe(ctx, t, plan.Asked, lookups)
+			done <- telling.probe(ctx, t, plan.Asked, lookups)
 			g.release()
 		})
 	}

@@ -354,3 +354,53 @@ func TestCancel(t *testing.T) {
 		}
 	})
 }
+
+// A namedConn notes what is done with a connection.
+type namedConn struct {
+	net.Conn
+	wrote, closed bool
+}
+
+func (c *namedConn) Write(b []byte) (int, error) { c.wrote = true; return c.Conn.Write(b) }
+func (c *namedConn) Close() error                { c.closed = true; return c.Conn.Close() }
+
+// The first dial connects by the SYN that the system sent again, in the moment
+// in which the second does: the second is used, and the first is closed.
+func TestSecondConnectionIsUsed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		n := winhost.NewNetwork(h)
+		p := prober(n)
+		var mu sync.Mutex
+		var conns []*namedConn
+		p.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if !strings.HasSuffix(address, ":445") {
+				return n.Dial(ctx, network, address)
+			}
+			mu.Lock()
+			c := &namedConn{}
+			conns = append(conns, c)
+			first := len(conns) == 1
+			mu.Unlock()
+			if first {
+				time.Sleep(time.Second + time.Millisecond)
+			}
+			conn, err := n.Dial(ctx, network, address)
+			c.Conn = conn
+			if err != nil {
+				return nil, err
+			}
+			if !first {
+				time.Sleep(5 * time.Millisecond) // it comes a little after the first
+			}
+			return c, nil
+		}
+		r := p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, nil)
+		if r.Findings[0].Verdict != probe.Reachable || len(conns) != 2 {
+			t.Fatalf("%d dials\n%s", len(conns), sketch(r))
+		}
+		if conns[0].wrote || !conns[0].closed || !conns[1].wrote || !conns[1].closed {
+			t.Errorf("first %+v, second %+v", conns[0], conns[1])
+		}
+	})
+}

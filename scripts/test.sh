@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bash scripts/setup.sh
-gate "go vet" go vet -tags lab ./...
+gate "go vet" go vet -tags lab,bench ./...
 gate "the test counter" go -C .tools test ./tally
 go -C .tools build -o bin/tally ./tally || exit 1
 
