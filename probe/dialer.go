@@ -15,15 +15,15 @@ import (
 func NewDial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Control: sendOneSYN(timeout), KeepAlive: -1}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		to, err := netip.ParseAddrPort(address) // never a name: nothing is resolved here
-		if err != nil {
+		if _, err := netip.ParseAddrPort(address); err != nil { // never a name: nothing is resolved here
 			return nil, err
 		}
-		conn, err := dialer.DialTCP(ctx, network, netip.AddrPort{}, to)
-		if err != nil {
-			return nil, err // and not a nil *net.TCPConn in a net.Conn
+		// Not DialTCP, which binds the socket first: then no two connections of
+		// this machine share a port, and a sweep needs more than there are.
+		conn, err := dialer.DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // it fails where the peer has reset the connection already
 		}
-		_ = conn.SetLinger(0) // it fails where the peer has reset the connection already
-		return conn, nil
+		return conn, err
 	}
 }
