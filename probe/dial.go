@@ -44,13 +44,12 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 	} else if answered(ctx, err) {
 		cancel()
 	}
-	switch other := <-second; {
-	case answered(ctx, other.err) && (err != nil && !answered(ctx, err) || other.err == nil && err == nil):
-		if conn != nil {
-			conn.Close()
-		}
-		return other.conn, other.err
-	case other.conn != nil:
+	other := <-second
+	both := err == nil && other.err == nil
+	if both || answered(ctx, other.err) && !answered(ctx, err) {
+		conn, other.conn, err = other.conn, conn, other.err
+	}
+	if other.conn != nil {
 		other.conn.Close()
 	}
 	return conn, err
