@@ -3,16 +3,21 @@ package probe
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
-// A door is a port of the host being dialled.
+// A door is a port of the host being dialled, for one route.
 type door struct {
 	approach *approach
-	open     chan struct{} // closed when step and link are set
+	service  int         // of visit.services, whose port is asked for behind it; toSMB for 445
+	ended    atomic.Bool // step and link are set
 	step     Step
 	link     *link // nil unless the step is ok
 }
+
+// toSMB is the service of the door to 445.
+const toSMB = -1
 
 // mayBeUp reports whether a door ended in a way that does not fit a silent
 // host: an answer, or no proper try.
@@ -24,75 +29,106 @@ func (d *door) mayBeUp() bool {
 // for each mapped interface that is asked for one to 135, so that no lookup
 // waits for another.
 type approach struct {
+	*reins
 	addr   netip.Addr
 	cancel context.CancelFunc
 	smb    *door
 	mapper []*door
-	ended  int // doors that race has seen end
+	ended  int         // doors that race has seen end
+	open   int         // doors that have not ended; visit.mu guards it
+	quiet  *time.Timer // begins liveness; nil where somebody has answered already
+
+	// decided is closed when it is known whether the report is about this
+	// address, nil where it was from the start. Then chosen tells.
+	decided chan struct{}
+	chosen  bool
+	// before is what failed at the name's other addresses: on 445, and on 135.
+	before struct{ smb, mapper Trail }
 }
 
 func (a *approach) doors() []*door { return append([]*door{a.smb}, a.mapper...) }
 
-func (v *visit) approach(addr netip.Addr) *approach {
+// approach begins to dial an address, which is the only one or not.
+func (v *visit) approach(addr netip.Addr, sole bool) *approach {
 	ctx, cancel := context.WithCancel(v.ctx)
-	a := &approach{addr: addr, cancel: cancel}
-	a.smb = v.door(ctx, a, v.p.SMBPort)
-	for range v.services {
-		a.mapper = append(a.mapper, v.door(ctx, a, v.p.MapperPort))
+	a := &approach{reins: &reins{ctx: ctx}, addr: addr, cancel: cancel, chosen: sole}
+	if !sole {
+		a.decided = make(chan struct{})
 	}
-	v.routes.Go(func() { v.liveness(a) })
+	a.smb = &door{approach: a, service: toSMB}
+	a.mapper = make([]*door, len(v.services))
+	for i := range a.mapper {
+		a.mapper[i] = &door{approach: a, service: i}
+	}
+	a.open = len(a.doors())
+	v.listen(a)
+	for _, d := range a.doors() {
+		v.running.Go(func() { v.enter(d) })
+	}
 	return a
 }
 
-// door begins to dial a port. Its step tells what came of it.
-func (v *visit) door(ctx context.Context, a *approach, port uint16) *door {
-	d := &door{approach: a, open: make(chan struct{})}
-	v.doors.Go(func() {
-		d.link, d.step = v.dial(ctx, netip.AddrPortFrom(a.addr, port))
-		if d.step.Outcome == OK || d.step.Outcome == Refused {
-			v.once.answered.Do(func() { close(v.answered) })
-		}
-		close(d.open)
-		v.ended <- d
-	})
-	return d
+// enter dials a door's port, and climbs on from there if the report turns out
+// to be about its address.
+func (v *visit) enter(d *door) {
+	port := v.p.MapperPort
+	if d.service == toSMB {
+		port = v.p.SMBPort
+	}
+	a := d.approach
+	d.link, d.step = v.dial(a.reins, netip.AddrPortFrom(a.addr, port))
+	d.ended.Store(true)
+	if v.arrivals != nil {
+		v.arrivals <- d
+	}
+	v.heard(d)
+	if a.decided != nil {
+		<-a.decided
+	}
+	switch {
+	case !a.chosen && d.link != nil:
+		d.link.Close()
+	case !a.chosen:
+	case d.service == toSMB:
+		v.seen.smb = v.pipe(d)
+	default:
+		v.throughMapper(d)
+	}
 }
 
 // dial connects to a port and returns the link, nil unless the step is ok.
-func (v *visit) dial(ctx context.Context, to netip.AddrPort) (*link, Step) {
+func (v *visit) dial(r *reins, to netip.AddrPort) (*link, Step) {
 	s := Step{Stage: Connect, Peer: to.String()}
 	start := time.Now()
-	conn, err := v.p.connect(ctx, to)
+	conn, err := v.p.connect(r.ctx, to)
 	s.Elapsed = time.Since(start)
-	if s.Outcome = classify(ctx, err); err != nil {
+	if s.Outcome = classify(r.ctx, err); err != nil {
 		s.Detail = say(s.Outcome, err)
 		return nil, s
 	}
-	return newLink(ctx, conn, s.Peer, v.p.Timeout), s
+	return newLink(r, conn, s.Peer, v.p.Timeout), s
 }
 
 // arrive dials the addresses and chooses the one that the report is about: the
 // first where 445 or 135 connects, else the first that resets, else the first.
-// The trails are the failed connects to 445 and 135 at the others. A sole
-// address is chosen before its dials have ended.
-func (v *visit) arrive(addrs []netip.Addr) (a *approach, smb, mapper Trail) {
-	a = v.approach(addrs[0])
-	begun := []*approach{a}
-	if len(addrs) > 1 {
-		begun, a = v.race(begun, addrs[1:])
+// A sole address is chosen before its dials have ended.
+func (v *visit) arrive(addrs []netip.Addr) *approach {
+	if len(addrs) == 1 {
+		return v.approach(addrs[0], true)
 	}
+	v.arrivals = make(chan *door, len(addrs)*(1+len(v.services)))
+	begun, a := v.race([]*approach{v.approach(addrs[0], false)}, addrs[1:])
 	for _, other := range begun {
-		if other == a {
-			continue
-		}
-		smb = smb.plus(other.smb.failure()...)
-		mapper = mapper.plus(other.mapper[0].failure()...)
-		other.cancel()
-		for _, d := range other.doors() {
-			v.doors.Go(d.shut)
+		if other != a {
+			a.before.smb = a.before.smb.plus(other.smb.failure()...)
+			a.before.mapper = a.before.mapper.plus(other.mapper[0].failure()...)
+			other.cancel()
+			close(other.decided)
 		}
 	}
-	return a, smb, mapper
+	a.chosen = true
+	close(a.decided)
+	return a
 }
 
 // race begins the next address after a while, or at once when one failed, until
@@ -103,7 +139,7 @@ func (v *visit) race(begun []*approach, waiting []netip.Addr) ([]*approach, *app
 	for left := len(begun); left > 0; {
 		next := false
 		select {
-		case d := <-v.ended:
+		case d := <-v.arrivals:
 			if d.step.Outcome == OK {
 				return begun, d.approach
 			}
@@ -115,7 +151,7 @@ func (v *visit) race(begun []*approach, waiting []netip.Addr) ([]*approach, *app
 			next = true
 		}
 		if next && len(waiting) > 0 && v.ctx.Err() == nil {
-			begun, waiting = append(begun, v.approach(waiting[0])), waiting[1:]
+			begun, waiting = append(begun, v.approach(waiting[0], false)), waiting[1:]
 			left++
 			timer.Reset(stagger)
 		}
@@ -132,68 +168,14 @@ func (v *visit) race(begun []*approach, waiting []netip.Addr) ([]*approach, *app
 
 // failure returns the step of a door that ended without connecting.
 func (d *door) failure() []Step {
-	select {
-	case <-d.open:
-		if d.step.Outcome != OK {
-			return []Step{d.step}
-		}
-	default:
+	if d.ended.Load() && d.step.Outcome != OK {
+		return []Step{d.step}
 	}
 	return nil
 }
 
-// shut waits for the dial to end and closes what it opened.
-func (d *door) shut() {
-	<-d.open
-	if d.link != nil {
-		d.link.Close()
-	}
-}
-
-// liveness asks the liveness ports of an address that has answered on neither
-// 445 nor 135 when their second dials start, or when all dials have ended, and
-// notes one that connected or was refused. Nothing is said on them.
-func (v *visit) liveness(a *approach) {
-	half := time.NewTimer(v.p.Timeout / 2)
-	defer half.Stop()
-	for waiting := a.doors(); len(waiting) > 0; {
-		select {
-		case <-v.answered:
-			return
-		case <-waiting[0].open:
-			waiting = waiting[1:]
-		case <-half.C:
-			waiting = nil
-		}
-	}
-	if v.ctx.Err() != nil {
-		v.unsure.Store(true) // there is no time left to ask
-		return
-	}
-	ctx, cancel := context.WithTimeout(v.ctx, v.p.Timeout-v.p.Timeout/2)
-	defer cancel()
-	tried := make(chan Outcome, len(v.p.LivenessPorts))
-	for _, port := range v.p.LivenessPorts {
-		v.doors.Go(func() {
-			conn, err := v.p.Dial(ctx, "tcp", netip.AddrPortFrom(a.addr, port).String())
-			if conn != nil {
-				conn.Close()
-			}
-			if answered(ctx, err) {
-				v.alive.CompareAndSwap(0, uint32(port))
-				cancel() // the others need not be waited for
-			}
-			tried <- classify(v.ctx, err)
-		})
-	}
-	for range v.p.LivenessPorts {
-		select {
-		case <-v.answered:
-			return
-		case o := <-tried:
-			if o == Canceled || o == NoResources {
-				v.unsure.Store(true)
-			}
-		}
-	}
+// end lets go of what the approach holds.
+func (a *approach) end() {
+	a.drop()
+	a.cancel()
 }

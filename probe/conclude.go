@@ -9,7 +9,7 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 	mapper := Unknown
 	for _, rule := range rules {
 		if rule.Route == ByMapper {
-			mapper = judge(rule, resolved.plus(seen.mapper()...), "")
+			mapper = judge(rule, joined(resolved, seen.mapper()), "")
 		}
 	}
 	r.Findings = make([]Finding, 0, len(rules))
@@ -29,7 +29,7 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 			}
 			service++
 		}
-		t = resolved.plus(t...).plus(wrong...)
+		t = joined(resolved, t, wrong)
 		f := Finding{Rule: rule, Verdict: judge(rule, t, mapper), Access: Untested, Trail: t}
 		for _, op := range r.Asked {
 			if rule.Needed(op) {

@@ -38,6 +38,7 @@ func (v *visit) serverAlive(t Trail, l *link, c *rpc.Conn) Trail {
 // so the try must not cost a timeout: it is given up when all else of the host
 // is finished, but not before a reply could have come.
 type fixedPort struct {
+	*reins
 	cancel context.CancelFunc
 	grace  time.Time     // not given up before
 	done   chan struct{} // closed when trail is set
@@ -48,13 +49,13 @@ type fixedPort struct {
 func (v *visit) tryFixedPort(addr netip.Addr, mapperTook time.Duration) *fixedPort {
 	ctx, cancel := context.WithCancel(v.ctx)
 	f := &fixedPort{
-		cancel: cancel, done: make(chan struct{}),
+		reins: &reins{ctx: ctx}, cancel: cancel, done: make(chan struct{}),
 		grace: time.Now().Add(max(100*time.Millisecond, 4*mapperTook)),
 	}
-	v.doors.Go(func() {
+	go func() {
 		defer close(f.done)
-		f.trail = v.bindAt(ctx, nil, netip.AddrPortFrom(addr, wmiPort), rpc.RemUnknown2, "IRemUnknown2")
-	})
+		f.trail = v.bindAt(f.reins, nil, netip.AddrPortFrom(addr, wmiPort), rpc.RemUnknown2, "IRemUnknown2")
+	}()
 	return f
 }
 

@@ -7,32 +7,49 @@ import (
 	"time"
 )
 
-// settle is how long a second connection is waited for when the first one
-// connected only after it was begun.
+// settle is how long a later connection is waited for when an earlier one came
+// only after it was begun.
 const settle = 100 * time.Millisecond
 
-// connect dials an address within p.Timeout. A lost SYN would be sent again
-// only after a second or more, so a second dial is begun at half the time: the
-// first to connect or be refused decides, and a second dial that ends in any
-// other way counts as never made.
-//
-// A first dial that connects after that owes it to a SYN that the system sent
-// again, and what is lost on such a connection is sent again only after three
-// seconds (RFC 6298 section 5.7). So the second connection, if there is one,
-// is the one that is used.
+// redials returns how long after the dial before it each further dial to a port
+// is begun: at half the timeout and at three quarters.
+func redials(timeout time.Duration) [2]time.Duration {
+	return [2]time.Duration{timeout / 2, timeout / 4}
+}
+
+// connect dials an address within p.Timeout, again and again as redials says,
+// since a lost SYN would be sent again only after a second or more.
 func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
+	waits := redials(p.Timeout)
+	return p.connectAgain(ctx, cancel, to, waits[:])
+}
+
+// connectAgain dials, and after the first wait begins to connectAgain beside
+// that, with the waits left: the first to connect or be refused decides, and a
+// later dial that ends in any other way counts as never made. cancel ends ctx.
+//
+// A dial that connects after a later one was begun owes it to a SYN that the
+// system sent again, and what is lost on such a connection is sent again only
+// after three seconds (RFC 6298 section 5.7). So the later connection, if there
+// is one, is the one that is used.
+func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to netip.AddrPort, waits []time.Duration) (net.Conn, error) {
+	if len(waits) == 0 {
+		return p.dialPatiently(ctx, to)
+	}
 	type dialed struct {
 		conn net.Conn
 		err  error
 	}
-	second := make(chan dialed, 1)
-	timer := time.AfterFunc(p.Timeout/2, func() {
-		conn, err := p.dialPatiently(ctx, to)
-		second <- dialed{conn, err}
+	later := make(chan dialed, 1)
+	timer := time.AfterFunc(waits[0], func() {
+		laterCtx, cancelLater := context.WithCancel(ctx)
+		defer cancelLater()
+		conn, err := p.connectAgain(laterCtx, cancelLater, to, waits[1:])
+		later <- dialed{conn, err}
 		if answered(ctx, err) {
-			cancel() // it decides: the first is no longer waited for
+			cancel() // it decides: the earlier one is no longer waited for
 		}
 	})
 	conn, err := p.dialPatiently(ctx, to)
@@ -44,7 +61,7 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 	} else if answered(ctx, err) {
 		cancel()
 	}
-	other := <-second
+	other := <-later
 	both := err == nil && other.err == nil
 	if both || answered(ctx, other.err) && !answered(ctx, err) {
 		conn, other.conn, err = other.conn, conn, other.err
@@ -80,33 +97,4 @@ func (p *Prober) dialPatiently(ctx context.Context, to netip.AddrPort) (net.Conn
 // host: it connected or was refused.
 func answered(ctx context.Context, err error) bool {
 	return err == nil || classify(ctx, err) == Refused
-}
-
-// A link is an open connection, bounded by the host's deadline and by the
-// timeout of the stage that uses it.
-type link struct {
-	net.Conn
-	peer    string
-	ctx     context.Context //nolint:containedctx // a link lives no longer than its host's visit
-	timeout time.Duration
-	stop    func() bool
-}
-
-func newLink(ctx context.Context, conn net.Conn, peer string, timeout time.Duration) *link {
-	l := &link{Conn: conn, peer: peer, ctx: ctx, timeout: timeout}
-	l.stop = context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	return l
-}
-
-// begin gives the next stage its time. It fails when the host's has run out.
-func (l *link) begin() error {
-	if err := l.SetDeadline(time.Now().Add(l.timeout)); err != nil {
-		return err
-	}
-	return l.ctx.Err() // AfterFunc may have run before SetDeadline
-}
-
-func (l *link) Close() error {
-	l.stop()
-	return l.Conn.Close()
 }

@@ -8,7 +8,7 @@ import "net/netip"
 // not stay in the trail.
 func (v *visit) service(a *approach, t Trail, service Rule, ports []uint16) Trail {
 	for _, port := range ports {
-		t = v.bindAt(v.ctx, t, netip.AddrPortFrom(a.addr, port), service.Object, "")
+		t = v.bindAt(a.reins, t, netip.AddrPortFrom(a.addr, port), service.Object, "")
 		if last := t.last(); last.Stage == Bind && (last.Outcome == OK || last.Outcome == AccessDenied) {
 			break
 		}

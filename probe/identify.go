@@ -9,9 +9,9 @@ import (
 
 // identify asks the host on a connection of its own who it is, without a logon.
 // What fails here is no step and changes nothing.
-func (v *visit) identify(addr netip.Addr) {
+func (v *visit) identify(a *approach) {
 	start := time.Now()
-	l, s := v.dial(v.ctx, netip.AddrPortFrom(addr, v.p.MapperPort))
+	l, s := v.dial(a.reins, netip.AddrPortFrom(a.addr, v.p.MapperPort))
 	if l == nil {
 		return
 	}

@@ -1,45 +1,48 @@
 package probe
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gpreach/gpreach/rpc"
 )
 
-// throughMapper goes to 135 on the i-th connection, asks for the port of the
-// i-th service and goes on there, while the first connection that comes so far
-// asks whether DCOM is alive.
-func (v *visit) throughMapper(a *approach, i int, t Trail) {
-	d := a.mapper[i]
-	<-d.open
-	t = t.plus(d.step)
-	v.seen.mappers[i], v.seen.services[i] = t, t
+// throughMapper goes to 135 through a door, asks for the port of its service
+// and goes on there, while the first connection that comes so far asks whether
+// DCOM is alive.
+func (v *visit) throughMapper(d *door) {
+	a, service, seen := d.approach, v.services[d.service], &v.seen.services[d.service]
+	t := begun(a.before.mapper).plus(d.step)
+	v.seen.mappers[d.service], *seen = slices.Clip(t), t
 	if d.link == nil {
 		return
 	}
-	defer d.link.Close()
-	v.once.mapperUp.Do(func() { v.mapperUp(a, d.step) })
+	v.mapperUp.Do(func() { v.beyondMapper(a, d.step) })
 	c := rpc.NewConn(d.link)
 	t, ok := v.bind(t, d.link, c, rpc.EndpointMapper, "")
-	v.seen.mappers[i], v.seen.services[i] = t, t
+	v.seen.mappers[d.service], *seen = slices.Clip(t), t
 	if !ok {
+		d.link.Close()
 		return
 	}
-	ports, mapped, usable := v.lookup(t, d.link, c, v.services[i])
-	v.seen.services[i] = mapped
-	if len(ports) > 0 {
-		v.routes.Go(func() { v.seen.services[i] = v.service(a, mapped, v.services[i], ports) })
-	}
+	ports, mapped, usable := v.lookup(t, d.link, c, service)
 	if usable && v.dcom.CompareAndSwap(false, true) {
-		v.seen.dcom = v.serverAlive(t, d.link, c)
+		t = slices.Clip(t)
+		v.running.Go(func() {
+			defer d.link.Close()
+			v.seen.dcom = v.serverAlive(t, d.link, c)
+		})
+	} else {
+		d.link.Close()
 	}
+	*seen = v.service(a, mapped, service, ports)
 }
 
-// mapperUp begins what waits for 135 to connect.
-func (v *visit) mapperUp(a *approach, connect Step) {
+// beyondMapper begins what waits for 135 to connect.
+func (v *visit) beyondMapper(a *approach, connect Step) {
 	if !v.p.NoIdentify {
-		v.routes.Go(func() { v.identify(a.addr) })
+		v.running.Go(func() { v.identify(a) })
 	}
 	if !v.p.NoWMIPort {
 		v.fixed = v.tryFixedPort(a.addr, connect.Elapsed)

@@ -2,11 +2,12 @@ package probe
 
 import "github.com/gpreach/gpreach/smb"
 
-// pipe goes in by SMB: to 445, and as far as NEGOTIATE. The port is dialled
-// whatever is asked; nothing is said there unless a rule takes this route.
-func (v *visit) pipe(d *door, t Trail) Trail {
-	<-d.open
-	if t = t.plus(d.step); d.link == nil {
+// pipe goes in by SMB: through the door to 445, and as far as NEGOTIATE. The
+// port is dialled whatever is asked; nothing is said there unless a rule takes
+// this route.
+func (v *visit) pipe(d *door) Trail {
+	t := begun(d.approach.before.smb).plus(d.step)
+	if d.link == nil {
 		return t
 	}
 	defer d.link.Close()

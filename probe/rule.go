@@ -132,7 +132,11 @@ func table() []Rule {
 
 // rulesFor returns the rules that any of the asked operations needs, in order.
 func rulesFor(asked []Operation) []Rule {
-	return slices.DeleteFunc(Rules(), func(r Rule) bool {
-		return !slices.ContainsFunc(asked, r.Needed)
-	})
+	needed := make([]Rule, 0, len(rules))
+	for _, r := range rules {
+		if slices.ContainsFunc(asked, r.Needed) {
+			needed = append(needed, r)
+		}
+	}
+	return needed
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,8 +137,12 @@ const RunOnHost = "run this on the host: "
 // first. Nothing that a host said stands in it, since it is meant for pasting.
 func (s scene) enable() string {
 	var ids []string
-	for _, r := range rulesFor(s.asked) {
-		if r.ID == s.rule.ID && s.place != atMapper || r.Route == ByMapper && s.place == atMapper {
+	for _, r := range rules {
+		inTheWay := r.ID == s.rule.ID
+		if s.place == atMapper {
+			inTheWay = r.Route == ByMapper && slices.ContainsFunc(s.asked, r.Needed)
+		}
+		if inTheWay {
 			ids = append(ids, r.Variants()...)
 		}
 	}

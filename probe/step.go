@@ -71,10 +71,23 @@ func (t Trail) last() Step {
 	return t[len(t)-1]
 }
 
-// plus returns the trail with a step added, leaving t as it was: trails that
-// share a beginning share it safely.
-func (t Trail) plus(s ...Step) Trail {
-	return append(slices.Clip(t), s...)
+// begun returns a trail that begins with those steps and has room for a route.
+func begun(steps Trail) Trail {
+	const route = 5 // connect, bind, map, connect, bind
+	return append(make(Trail, 0, len(steps)+route), steps...)
+}
+
+// plus returns the trail with steps added. It grows in place where there is
+// room: a trail that others hold too is clipped first.
+func (t Trail) plus(s ...Step) Trail { return append(t, s...) }
+
+// joined returns the parts as one trail.
+func joined(parts ...Trail) Trail {
+	parts = slices.DeleteFunc(parts, func(t Trail) bool { return len(t) == 0 })
+	if len(parts) == 1 {
+		return slices.Clip(parts[0])
+	}
+	return slices.Concat(parts...)
 }
 
 // Failed returns the last step that is not ok, and whether there is one.

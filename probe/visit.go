@@ -49,53 +49,48 @@ type visit struct {
 	services []Rule // the dynamic ones
 	seen     sighting
 
-	doors    sync.WaitGroup // dials that may outlive their use
-	ended    chan *door     // each door, when it has ended
-	answered chan struct{}  // closed when 445 or 135 connected or was refused
-	once     struct{ answered, mapperUp sync.Once }
-	routes   sync.WaitGroup // all but the fixed port
-	alive    atomic.Uint32  // a liveness port that answered, or 0
-	unsure   atomic.Bool    // some liveness port could not be asked properly
-	dcom     atomic.Bool    // taken: which mapper connection asks ServerAlive2
-	fixed    *fixedPort     // nil until 135 connects
+	running  sync.WaitGroup // every goroutine but the fixed port's
+	arrivals chan *door     // each door, when it has ended; nil where there is one address
+	mapperUp sync.Once
+	dcom     atomic.Bool // taken: which mapper connection asks ServerAlive2
+	fixed    *fixedPort  // nil until 135 connects
+
+	mu        sync.Mutex
+	listening []*approach   // for an answer
+	spoken    bool          // answered is closed
+	answered  chan struct{} // closed when 445 or 135 connected or was refused
+	alive     atomic.Uint32 // a liveness port that answered, or 0
+	unsure    atomic.Bool   // some liveness port could not be asked properly
 }
 
 // visit climbs every route that the rules take, at one of the addresses.
 func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule) *sighting {
-	ctx, cancel := context.WithCancel(ctx)
 	v := &visit{p: p, ctx: ctx, rules: rules, answered: make(chan struct{})}
 	for _, r := range rules {
 		if r.Route == ByDynamic {
 			v.services = append(v.services, r)
 		}
 	}
-	v.ended = make(chan *door, len(addrs)*(1+len(v.services)))
 	v.seen.mappers = make([]Trail, len(v.services))
 	v.seen.services = make([]Trail, len(v.services))
-	a, smb, mapper := v.arrive(addrs)
-	v.climb(a, smb, mapper)
-	cancel()
-	v.doors.Wait()
+	a := v.arrive(addrs)
+	v.running.Wait()
+	v.fixed.finish()
+	a.end()
+	v.sum(a)
 	return &v.seen
 }
 
-// climb goes through the doors of an approach. The trails begin with the steps
-// that failed at the name's other addresses.
-func (v *visit) climb(a *approach, smb, mapper Trail) {
+// sum fills in what is known only when every route has ended.
+func (v *visit) sum(a *approach) {
 	v.seen.address = a.addr
-	v.routes.Go(func() { v.seen.smb = v.pipe(a.smb, smb) })
-	for i := range a.mapper {
-		v.routes.Go(func() { v.throughMapper(a, i, mapper) })
-	}
-	v.routes.Wait()
-	v.fixed.finish()
 	if !v.dcom.Load() {
 		v.seen.dcom = v.seen.mapper()
 	}
 	v.seen.dcom = v.seen.dcom.plus(v.fixed.steps()...)
 	v.seen.alive = v.alive.Load()
-	v.seen.silent = v.seen.alive == 0 && !v.unsure.Load() && !a.smb.mayBeUp()
-	for _, d := range a.mapper {
+	v.seen.silent = v.seen.alive == 0 && !v.unsure.Load()
+	for _, d := range a.doors() {
 		v.seen.silent = v.seen.silent && !d.mayBeUp()
 	}
 }
@@ -124,8 +119,8 @@ func (v *visit) bind(t Trail, l *link, c *rpc.Conn, s rpc.Syntax, detail string)
 }
 
 // bindAt is the steps that connect to a port and bind to an interface there.
-func (v *visit) bindAt(ctx context.Context, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
-	l, connected := v.dial(ctx, to)
+func (v *visit) bindAt(r *reins, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
+	l, connected := v.dial(r, to)
 	if t = t.plus(connected); l == nil {
 		return t
 	}

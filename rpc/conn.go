@@ -80,6 +80,10 @@ func (c *Conn) call(opnum uint16, in []byte) (stub, error) {
 		if taken += len(part) + len(p.auth); taken > maxStub || n > maxFragments {
 			return stub{}, wire.Garbled("response of more than %d bytes or %d fragments", maxStub, maxFragments)
 		}
+		if first && last {
+			out.data = part
+			return out, nil
+		}
 		c.room = append(roomFor(out.data, len(part)), part...)
 		out.data = c.room
 		if last {
