@@ -100,7 +100,7 @@ func (v *visit) enter(d *door) {
 func (v *visit) dial(r *reins, to netip.AddrPort) (*link, Step) {
 	s := Step{Stage: Connect, Peer: to.String()}
 	start := time.Now()
-	conn, err := v.p.connect(r.ctx, to)
+	conn, err := v.p.connect(r.ctx, s.Peer)
 	s.Elapsed = time.Since(start)
 	if s.Outcome = classify(r.ctx, err); err != nil {
 		s.Detail = say(s.Outcome, err)

@@ -3,7 +3,7 @@ package probe
 import (
 	"context"
 	"net"
-	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -19,7 +19,7 @@ func redials(timeout time.Duration) [2]time.Duration {
 
 // connect dials an address within p.Timeout, again and again as redials says,
 // since a lost SYN would be sent again only after a second or more.
-func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (p *Prober) connect(ctx context.Context, to string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	waits := redials(p.Timeout)
@@ -34,21 +34,22 @@ func (p *Prober) connect(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 // system sent again, and what is lost on such a connection is sent again only
 // after three seconds (RFC 6298 section 5.7). So the later connection, if there
 // is one, is the one that is used.
-func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to netip.AddrPort, waits []time.Duration) (net.Conn, error) {
+func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to string, waits []time.Duration) (net.Conn, error) {
 	if len(waits) == 0 {
 		return p.dialPatiently(ctx, to)
 	}
-	type dialed struct {
+	var other struct {
 		conn net.Conn
 		err  error
+		done sync.WaitGroup
 	}
-	later := make(chan dialed, 1)
+	other.done.Add(1)
 	timer := time.AfterFunc(waits[0], func() {
-		laterCtx, cancelLater := context.WithCancel(ctx)
+		defer other.done.Done()
+		later, cancelLater := context.WithCancel(ctx)
 		defer cancelLater()
-		conn, err := p.connectAgain(laterCtx, cancelLater, to, waits[1:])
-		later <- dialed{conn, err}
-		if answered(ctx, err) {
+		other.conn, other.err = p.connectAgain(later, cancelLater, to, waits[1:])
+		if answered(ctx, other.err) {
 			cancel() // it decides: the earlier one is no longer waited for
 		}
 	})
@@ -61,7 +62,7 @@ func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to
 	} else if answered(ctx, err) {
 		cancel()
 	}
-	other := <-later
+	other.done.Wait()
 	both := err == nil && other.err == nil
 	if both || answered(ctx, other.err) && !answered(ctx, err) {
 		conn, other.conn, err = other.conn, conn, other.err
@@ -74,9 +75,9 @@ func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to
 
 // dialPatiently dials again while this machine has no resources for it, which
 // says nothing about the host, as long as ctx allows.
-func (p *Prober) dialPatiently(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (p *Prober) dialPatiently(ctx context.Context, to string) (net.Conn, error) {
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		conn, err := p.Dial(ctx, "tcp", to.String())
+		conn, err := p.Dial(ctx, "tcp", to)
 		if err == nil || classify(ctx, err) != NoResources {
 			return conn, err
 		}

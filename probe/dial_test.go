@@ -13,8 +13,8 @@ import (
 	"github.com/gpreach/gpreach/probe"
 )
 
-// A lost SYN: the second dial, at half the timeout, decides.
-func TestSecondDial(t *testing.T) {
+// A lost SYN: the dial after it decides, at half the timeout or at three quarters.
+func TestLaterDials(t *testing.T) {
 	tests := []struct {
 		name    string
 		port    winhost.Port
@@ -22,7 +22,8 @@ func TestSecondDial(t *testing.T) {
 		elapsed time.Duration
 	}{
 		{"the second connects", winhost.Port{Fate: winhost.Drop, Fails: 1}, probe.OK, time.Second + 2*time.Millisecond},
-		{"both are lost", winhost.Port{Fate: winhost.Drop, Fails: 9}, probe.Timeout, 2 * time.Second},
+		{"the third connects", winhost.Port{Fate: winhost.Drop, Fails: 2}, probe.OK, 1500*time.Millisecond + 2*time.Millisecond},
+		{"all are lost", winhost.Port{Fate: winhost.Drop, Fails: 9}, probe.Timeout, 2 * time.Second},
 		{"the first is refused", winhost.Port{Fate: winhost.Refuse, Fails: 1}, probe.Refused, 2 * time.Millisecond},
 		{"the first meets ICMP", winhost.Port{Fate: winhost.ICMP, Fails: 1}, probe.Unroutable, 2 * time.Millisecond},
 	}

@@ -131,12 +131,11 @@ func table() []Rule {
 }
 
 // rulesFor returns the rules that any of the asked operations needs, in order.
+// They are not to be changed.
 func rulesFor(asked []Operation) []Rule {
-	needed := make([]Rule, 0, len(rules))
-	for _, r := range rules {
-		if slices.ContainsFunc(asked, r.Needed) {
-			needed = append(needed, r)
-		}
+	idle := func(r Rule) bool { return !slices.ContainsFunc(asked, r.Needed) }
+	if !slices.ContainsFunc(rules, idle) {
+		return rules
 	}
-	return needed
+	return slices.DeleteFunc(Rules(), idle)
 }

@@ -74,6 +74,7 @@ func adviceOn(at place, o Outcome) advice {
 // returns, which is not looked at again.
 func (s scene) fill(template, tell string) string {
 	var b strings.Builder
+	b.Grow(len(template) + 32)
 	for {
 		before, rest, found := strings.Cut(template, "{")
 		b.WriteString(before)
@@ -127,7 +128,12 @@ func (s scene) word(name, tell string) string {
 }
 
 // sentence makes the first letter a capital.
-func sentence(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+func sentence(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 // RunOnHost stands in a fix before a PowerShell line that is meant for pasting,
 // and ends the fix.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -16,19 +17,19 @@ const schemaVersion = 1
 
 // A document is a report in JSON. Fields are only ever added.
 type document struct {
-	Schema     int         `json:"schema"`
-	Target     string      `json:"target"`
-	Source     string      `json:"source"`
-	Address    string      `json:"address,omitempty"`
-	Vantage    string      `json:"vantage"`
-	Asked      []string    `json:"asked"`
-	Credential string      `json:"credential"`
-	Started    string      `json:"started"`
-	ElapsedMS  float64     `json:"elapsed_ms"`
-	Identity   *identity   `json:"identity,omitempty"`
-	Operations []operation `json:"operations"`
-	Findings   []finding   `json:"findings"`
-	Warnings   []string    `json:"warnings,omitempty"`
+	Schema     int               `json:"schema"`
+	Target     string            `json:"target"`
+	Source     string            `json:"source"`
+	Address    string            `json:"address,omitempty"`
+	Vantage    string            `json:"vantage"`
+	Asked      []probe.Operation `json:"asked"`
+	Credential string            `json:"credential"`
+	Started    string            `json:"started"`
+	ElapsedMS  float64           `json:"elapsed_ms"`
+	Identity   *identity         `json:"identity,omitempty"`
+	Operations []operation       `json:"operations"`
+	Findings   []finding         `json:"findings"`
+	Warnings   []string          `json:"warnings,omitempty"`
 }
 
 type identity struct {
@@ -45,14 +46,14 @@ type operation struct {
 }
 
 type finding struct {
-	Rule    string   `json:"rule"`
-	Name    string   `json:"name"`
-	For     []string `json:"for"`
-	Verdict string   `json:"verdict"`
-	Access  string   `json:"access"`
-	Reason  string   `json:"reason"`
-	Fix     string   `json:"fix,omitempty"`
-	Trail   []step   `json:"trail"`
+	Rule    string            `json:"rule"`
+	Name    string            `json:"name"`
+	For     []probe.Operation `json:"for"`
+	Verdict string            `json:"verdict"`
+	Access  string            `json:"access"`
+	Reason  string            `json:"reason"`
+	Fix     string            `json:"fix,omitempty"`
+	Trail   []step            `json:"trail"`
 }
 
 type step struct {
@@ -66,9 +67,10 @@ type step struct {
 func newDocument(r *probe.Report) document {
 	d := document{
 		Schema: schemaVersion, Target: r.Target.Name, Source: string(r.Target.Source),
-		Vantage: r.Vantage, Asked: texts(r.Asked), Credential: r.Credential,
+		Vantage: r.Vantage, Asked: listed(r.Asked), Credential: r.Credential,
 		Started: r.Started.UTC().Format("2006-01-02T15:04:05.000Z"), ElapsedMS: milliseconds(r.Elapsed),
-		Identity: (*identity)(r.Identity), Operations: []operation{}, Findings: []finding{}, Warnings: r.Warnings,
+		Identity: (*identity)(r.Identity), Warnings: r.Warnings,
+		Operations: make([]operation, 0, len(r.Operations)), Findings: make([]finding, 0, len(r.Findings)),
 	}
 	if r.Address.IsValid() {
 		d.Address = r.Address.String()
@@ -78,9 +80,9 @@ func newDocument(r *probe.Report) document {
 	}
 	for _, f := range r.Findings {
 		out := finding{
-			Rule: f.Rule.ID, Name: f.Rule.Name, For: texts(f.For),
+			Rule: f.Rule.ID, Name: f.Rule.Name, For: listed(f.For),
 			Verdict: string(f.Verdict), Access: string(f.Access), Reason: f.Reason, Fix: f.Fix,
-			Trail: []step{},
+			Trail: make([]step, 0, len(f.Trail)),
 		}
 		for _, s := range f.Trail {
 			out.Trail = append(out.Trail, step{string(s.Stage), s.Peer, string(s.Outcome), milliseconds(s.Elapsed), s.Detail})
@@ -90,12 +92,12 @@ func newDocument(r *probe.Report) document {
 	return d
 }
 
-func texts[S ~string](in []S) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = string(s)
+// listed returns a list that is [] in JSON when it is empty, and never null.
+func listed[T any](all []T) []T {
+	if all == nil {
+		return []T{}
 	}
-	return out
+	return all
 }
 
 // milliseconds rounds to a tenth: finer is noise on any network.
@@ -104,23 +106,31 @@ func milliseconds(d time.Duration) float64 {
 }
 
 // NDJSON writes one object a line, as the hosts finish.
-func NDJSON(w io.Writer) Writer { return ndjson{w} }
+func NDJSON(w io.Writer) Writer {
+	n := &ndjson{w: w}
+	n.encoder = json.NewEncoder(&n.line)
+	return n
+}
 
-type ndjson struct{ w io.Writer }
+type ndjson struct {
+	w       io.Writer
+	line    bytes.Buffer
+	encoder *json.Encoder // to line
+}
 
-func (n ndjson) Add(r *probe.Report) error {
+func (n *ndjson) Add(r *probe.Report) error {
 	if r.Excluded {
 		return nil
 	}
-	b, err := json.Marshal(newDocument(r))
-	if err != nil {
+	n.line.Reset()
+	if err := n.encoder.Encode(newDocument(r)); err != nil {
 		return err
 	}
-	_, err = n.w.Write(append(b, '\n')) // one write, so that an interruption leaves whole lines
+	_, err := n.w.Write(n.line.Bytes()) // one write, so that an interruption leaves whole lines
 	return err
 }
 
-func (n ndjson) Close() error { return nil }
+func (n *ndjson) Close() error { return nil }
 
 // JSON writes one array in target order. A report is held back only while an
 // earlier target is still being asked.

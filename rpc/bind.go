@@ -3,14 +3,19 @@ package rpc
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/gpreach/gpreach/internal/wire"
 )
+
+// bindLen is the length of a bind's body that offers one interface.
+const bindLen = 16 + 2*20
 
 // appendBind appends the body of a bind or alter_context PDU, C706 sections
 // 12.6.4.3 and 12.6.4.1, that offers one interface in NDR 2.0.
 func appendBind(b []byte, contextID uint16, s Syntax) []byte {
 	le := binary.LittleEndian
+	b = slices.Grow(b, bindLen)
 	b = le.AppendUint16(b, maxFrag) // max_xmit_frag
 	b = le.AppendUint16(b, maxFrag) // max_recv_frag
 	b = le.AppendUint32(b, 0)       // assoc_group_id: a new one

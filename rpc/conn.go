@@ -22,12 +22,13 @@ type Conn struct {
 	callID    uint32
 	contextID uint16 // of the interface bound last
 	in        pdu    // read last
+	out       []byte // sent last
 	room      []byte // for a reply's NDR data
 }
 
 // NewConn returns a Conn over a connection that nothing was sent on yet.
 func NewConn(rw io.ReadWriter) *Conn {
-	return &Conn{w: rw, r: bufio.NewReaderSize(rw, 512)}
+	return &Conn{w: rw, r: bufio.NewReaderSize(rw, 256)}
 }
 
 // Bind binds to an interface, without a logon; calls then go to it. The first
@@ -108,7 +109,8 @@ func roomFor(b []byte, n int) []byte {
 // exchange sends a PDU and reads the first fragment of the answer.
 func (c *Conn) exchange(typ uint8, body, token []byte) (*pdu, error) {
 	c.callID++
-	if _, err := c.w.Write(appendPDU(nil, typ, c.callID, body, token)); err != nil {
+	c.out = appendPDU(c.out[:0], typ, c.callID, body, token)
+	if _, err := c.w.Write(c.out); err != nil {
 		return nil, err
 	}
 	return c.read()

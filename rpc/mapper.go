@@ -30,7 +30,8 @@ func (c *Conn) Map(s Syntax) ([]uint16, error) {
 
 func appendMapRequest(b []byte, s Syntax) []byte {
 	le := binary.LittleEndian
-	tower := appendTower(nil, s)
+	tower := appendTower(make([]byte, 0, towerLen), s)
+	b = slices.Grow(b, 16+towerLen+3+24)
 	b = le.AppendUint32(b, 0)                  // object: null
 	b = le.AppendUint32(b, 2)                  // map_tower: referent
 	b = le.AppendUint32(b, uint32(len(tower))) // conformance

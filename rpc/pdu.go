@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/gpreach/gpreach/internal/wire"
 )
@@ -52,7 +53,7 @@ func appendPDU(b []byte, typ uint8, callID uint32, body, token []byte) []byte {
 		n += trailerLen + len(token)
 	}
 	le := binary.LittleEndian
-	b = append(b, 5, 0, typ, flagFirst|flagLast, 0x10, 0, 0, 0)
+	b = append(slices.Grow(b, n), 5, 0, typ, flagFirst|flagLast, 0x10, 0, 0, 0)
 	b = le.AppendUint16(b, uint16(n))
 	b = le.AppendUint16(b, uint16(len(token)))
 	b = le.AppendUint32(b, callID)

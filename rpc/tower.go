@@ -16,8 +16,11 @@ const (
 
 const maxFloors = 8 // a TCP tower has five
 
+// towerLen is the length of the tower that appendTower makes.
+const towerLen = 75
+
 // appendTower appends the protocol tower, C706 appendix L, of an interface in
-// NDR 2.0 over TCP/IP, with port and address left open: 75 bytes.
+// NDR 2.0 over TCP/IP, with port and address left open.
 func appendTower(b []byte, s Syntax) []byte {
 	b = append(b, 5, 0) // floors
 	for _, f := range []Syntax{s, NDR20} {
