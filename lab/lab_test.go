@@ -1,4 +1,4 @@
-//go:build lab
+//go:build lab && linux
 
 // Package lab_test holds the tests that need real software: a Samba domain controller, the kernel's firewall and a
 // Prometheus server. They run on the GPMC machine of a lab:

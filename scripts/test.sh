@@ -30,9 +30,10 @@ missing_for_lab() {
     local command
     [[ $(uname) == Linux ]] || { echo "needs Linux"; return; }
     ((EUID == 0)) || { echo "needs root"; return; }
-    for command in ip unshare samba samba-tool rpcclient nft prometheus promtool; do
+    for command in ip unshare samba samba-tool rpcclient nft prometheus promtool nmap tshark; do
         command -v "$command" >/dev/null || { echo "no $command"; return; }
     done
+    [[ -e /dev/net/tun ]] || { echo "no /dev/net/tun"; return; }
     /usr/bin/python3 -c 'import impacket' 2>/dev/null || { echo "no impacket"; return; }
     unshare --net --mount --pid --fork --mount-proc true 2>/dev/null || echo "may not create namespaces"
 }
@@ -46,7 +47,7 @@ run_lab() {
 
 why=$(missing_for_lab)
 if [[ -n $why ]]; then
-    leave_out "the tests against a Samba domain controller, nftables and Prometheus" "$why"
+    leave_out "the tests against a Samba domain controller, nftables, nmap, tshark and Prometheus" "$why"
 else
     run_lab
 fi
