@@ -11,12 +11,6 @@ import (
 // only after it was begun.
 const settle = 100 * time.Millisecond
 
-// redials returns how long after the dial before it each further dial to a port
-// is begun: at half the timeout and at three quarters.
-func redials(timeout time.Duration) [2]time.Duration {
-	return [2]time.Duration{timeout / 2, timeout / 4}
-}
-
 // connect dials an address within p.Timeout, again and again as redials says,
 // since a lost SYN would be sent again only after a second or more.
 func (p *Prober) connect(ctx context.Context, to string) (net.Conn, error) {

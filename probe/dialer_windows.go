@@ -6,25 +6,7 @@ import (
 	"unsafe"
 )
 
-const (
-	sioTCPInitialRTO     = 0x98000011 // SIO_TCP_INITIAL_RTO
-	noSYNRetransmissions = 0xFE       // TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS
-	unspecifiedRTT       = 0xFFFF     // TCP_INITIAL_RTO_UNSPECIFIED_RTT
-)
-
-// initialRTO is TCP_INITIAL_RTO_PARAMETERS.
-type initialRTO struct {
-	rtt                   uint16 // milliseconds; 0xFFFF leaves it unspecified
-	maxSYNRetransmissions uint8
-}
-
-// oneSYN describes a connect that waits timeout for the answer to its one SYN,
-// and what comes nearest: the system's own first wait, and before Windows
-// 10.0.16299 the fewest retransmissions that it could be told.
-func oneSYN(timeout time.Duration) []initialRTO {
-	wait := max(1, min(timeout.Milliseconds(), unspecifiedRTT-1))
-	return []initialRTO{{uint16(wait), noSYNRetransmissions}, {unspecifiedRTT, noSYNRetransmissions}, {unspecifiedRTT, 1}}
-}
+const sioTCPInitialRTO = 0x98000011 // SIO_TCP_INITIAL_RTO
 
 // sendOneSYN keeps Windows from sending a SYN again, which it also does after
 // a reset: a refusal would show only after some two seconds, and look like a
