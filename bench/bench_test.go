@@ -60,7 +60,7 @@ func TestFigures(t *testing.T) {
 		nice     int // of the fleet
 		measures []func(*testing.T) []figure
 	}{
-		{"what it costs", 0, []func(*testing.T) []figure{roundTrips, processorTime, manyHosts, silentHosts}},
+		{"what it costs", 0, []func(*testing.T) []figure{roundTrips, processorTime, manyHosts, manyFailures, silentHosts}},
 		// Hosts have processors of their own, whatever the client does to this machine's: so the fleet goes first.
 		{"whether it is right", -20, []func(*testing.T) []figure{highConcurrency, fewPorts, fewDescriptors, lostPackets}},
 	} {
@@ -133,6 +133,27 @@ func manyHosts(t *testing.T) []figure {
 		{"60,000 hosts to ndjson, wall time", fmt.Sprintf("%.1f s, %.0f hosts/s", r.wall.Seconds(), float64(r.hosts)/r.wall.Seconds()), "", true},
 		r.wrongVerdicts("60,000 hosts to ndjson"),
 	}
+}
+
+// manyFailures measures the memory of each output where every host has much to
+// tell: why it cannot be reached.
+func manyFailures(t *testing.T) []figure {
+	const most = 300
+	whom := crowd{refusing: 100_000}
+	var figures []figure
+	for _, format := range []string{"table", "json", "ndjson"} {
+		check(t, whom, descriptorLimit(t), []string{"-o", format}, func(r run, results string) {
+			info, err := os.Stat(results)
+			if err != nil || info.Size() == 0 {
+				t.Errorf("%s: no results: %v", format, err)
+			}
+			figures = append(figures, figure{
+				fmt.Sprintf("100,000 unreachable hosts to %s, peak memory", format),
+				fmt.Sprintf("%.0f MiB, %.1f s", r.peakMiB(), r.wall.Seconds()), fmt.Sprintf("under %d MiB", most), r.peakMiB() < most,
+			})
+		})
+	}
+	return figures
 }
 
 // silentHosts measures that hosts that do not answer keep nobody waiting.

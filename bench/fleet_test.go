@@ -22,23 +22,29 @@ import (
 )
 
 // The namespace's addresses, which scripts/bench.sh routes here. Whatever is
-// sent to those from silentBase on is dropped.
+// sent to those from silentBase on is dropped, and those from refusingBase on
+// refuse it.
 const (
-	healthyBase = 0x0a800001 // 10.128.0.1
-	silentBase  = 0x0aff0001 // 10.255.0.1
+	healthyBase  = 0x0a800001 // 10.128.0.1
+	refusingBase = 0x0afc0001 // 10.252.0.1
+	silentBase   = 0x0aff0001 // 10.255.0.1
 )
 
 // A crowd is the hosts of a run.
-type crowd struct{ healthy, silent int }
+type crowd struct{ healthy, refusing, silent int }
 
-func (c crowd) len() int { return c.healthy + c.silent }
+func (c crowd) len() int { return c.healthy + c.refusing + c.silent }
 
-// all returns the addresses, the silent ones spread evenly.
+// all returns the addresses, the refusing ones first and the silent ones spread
+// evenly.
 func (c crowd) all(yield func(netip.Addr) bool) {
 	silent := 0
 	for i := range c.len() {
-		at := uint32(healthyBase + i - silent)
-		if (i+1)*c.silent/c.len() > silent {
+		at := uint32(healthyBase + i - c.refusing - silent)
+		switch {
+		case i < c.refusing:
+			at = uint32(refusingBase + i)
+		case (i+1-c.refusing)*c.silent/(c.healthy+c.silent) > silent:
 			at = uint32(silentBase + silent)
 			silent++
 		}
@@ -53,6 +59,7 @@ const firewall = `table inet fleet {
 	chain input {
 		type filter hook input priority filter
 		ip daddr 10.255.0.0/16 drop
+		ip daddr 10.252.0.0/15 reject with tcp reset
 		ip daddr 10.128.0.0/9 tcp dport != { 135, 445, 49667, 49668 } drop
 	}
 }

@@ -107,6 +107,20 @@ func descriptorLimit(t *testing.T) int {
 // gpreach runs the program with that many descriptors, and judges its verdicts.
 func gpreach(t *testing.T, whom crowd, descriptors int, flags ...string) run {
 	t.Helper()
+	var r run
+	check(t, whom, descriptors, flags, func(ended run, results string) {
+		r = ended
+		r.judge(t, results)
+	})
+	t.Logf("gpreach, %+v, %d descriptors, %s: %s, %.1f s, %.0f MiB; %s", whom, descriptors, strings.Join(flags, " "),
+		r.cpu(), r.wall.Seconds(), r.peakMiB(), r.wrongVerdicts("").measured)
+	return r
+}
+
+// check runs the program with that many descriptors, and hands on its file of
+// results before that is deleted.
+func check(t *testing.T, whom crowd, descriptors int, flags []string, look func(r run, results string)) {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "gpreach-bench-")
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +141,7 @@ func gpreach(t *testing.T, whom crowd, descriptors int, flags ...string) run {
 	}
 	cmd := exec.CommandContext(t.Context(), "prlimit", append(args, flags...)...)
 	cmd.Stderr = os.Stderr
-	r := measure(t, whom.len(), cmd)
-	r.judge(t, results)
-	t.Logf("gpreach, %+v, %d descriptors, %s: %s, %.1f s, %.0f MiB; %s", whom, descriptors, strings.Join(flags, " "),
-		r.cpu(), r.wall.Seconds(), r.peakMiB(), r.wrongVerdicts("").measured)
-	return r
+	look(measure(t, whom.len(), cmd), results)
 }
 
 // judge reads the reports, each a line.
