@@ -78,10 +78,10 @@ func (v *visit) enter(d *door) {
 	a := d.approach
 	d.link, d.step = v.dial(a.reins, netip.AddrPortFrom(a.addr, port))
 	d.ended.Store(true)
+	v.heard(d)
 	if v.arrivals != nil {
 		v.arrivals <- d
 	}
-	v.heard(d)
 	if a.decided != nil {
 		<-a.decided
 	}

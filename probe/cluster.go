@@ -145,6 +145,8 @@ func (s *spread) amongSubnets(fleet map[netip.Prefix]int, c Cause) string {
 	switch {
 	case whole == len(s.subnets) && s.hosts >= fewest*whole && c.Stage == Connect:
 		return "Every host asked in " + where + " fails like this: look at the firewall in front of it."
+	case whole == len(s.subnets) && s.hosts >= fewest*whole && c.Owner == NameService:
+		return "Every host asked in " + where + " fails like this: look at the DNS zone that they share."
 	case whole == len(s.subnets) && s.hosts >= fewest*whole:
 		return "Every host asked in " + where + " fails like this: look at the policy that they share."
 	case len(s.subnets) == 1:

@@ -68,10 +68,12 @@ func (f *fixedPort) finish() {
 	defer timer.Stop()
 	select {
 	case <-f.done:
+		f.drop()
 	case <-timer.C:
 	}
 	f.cancel()
 	<-f.done
+	f.drop()
 }
 
 // steps returns the steps of a try that succeeded. One that failed leaves none.

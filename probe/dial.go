@@ -67,14 +67,19 @@ func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to
 	return conn, err
 }
 
-// dialPatiently dials again while this machine has no resources for it, which
-// says nothing about the host, as long as ctx allows.
-func (p *Prober) dialPatiently(ctx context.Context, to string) (net.Conn, error) {
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		conn, err := p.Dial(ctx, "tcp", to)
-		if err == nil || classify(ctx, err) != NoResources {
-			return conn, err
-		}
+// dialPatiently dials once this machine has the resources for it.
+func (p *Prober) dialPatiently(ctx context.Context, to string) (conn net.Conn, err error) {
+	p.patiently(ctx, func() error {
+		conn, err = p.Dial(ctx, "tcp", to)
+		return err
+	})
+	return conn, err
+}
+
+// patiently does something again while this machine has no resources for it,
+// which says nothing about the host, as long as ctx allows.
+func (p *Prober) patiently(ctx context.Context, do func() error) {
+	for pause := 10 * time.Millisecond; classify(ctx, do()) == NoResources; pause *= 2 {
 		if p.exhausted != nil {
 			p.exhausted()
 		}
@@ -83,7 +88,7 @@ func (p *Prober) dialPatiently(ctx context.Context, to string) (net.Conn, error)
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, err
+			return
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,5 +26,26 @@ func NewDial(timeout time.Duration) func(ctx context.Context, network, address s
 			_ = tcp.SetLinger(0) // it fails where the peer has reset the connection already
 		}
 		return conn, err
+	}
+}
+
+// NewLookup returns a Prober's Lookup by this machine's resolver. Where that is
+// Go's own, a lookup that failed for want of a socket says so; its answers,
+// "no such host" among them, would else be about half a question.
+func NewLookup() func(ctx context.Context, name string) ([]netip.Addr, error) {
+	return func(ctx context.Context, name string) ([]netip.Addr, error) {
+		var short atomic.Pointer[error]
+		resolver := net.Resolver{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if classify(ctx, err) == NoResources {
+				short.Store(&err)
+			}
+			return conn, err
+		}}
+		addrs, err := resolver.LookupNetIP(ctx, "ip", name)
+		if cause := short.Load(); cause != nil {
+			return nil, *cause
+		}
+		return addrs, err
 	}
 }

@@ -151,11 +151,11 @@ func TestHostileResponse(t *testing.T) {
 		"call: fragmented, the second a bind_ack":            "garbled: PDU type 12",
 		"call: fragmented, the second a fault":               "unsupported: fault 0xFD313236",
 		"call: fragmented, the second of RPC 4":              "garbled: RPC version 4.0",
-		"call: empty fragments without end":                  "garbled: response of more than 65536 bytes or 8192 fragments",
-		"call: fragments of eight bytes without end":         "garbled: response of more than 65536 bytes or 8192 fragments",
-		"call: fragments of 5,816 bytes without end":         "garbled: response of more than 65536 bytes or 8192 fragments",
-		"call: fragments of nothing but a token without end": "garbled: response of more than 65536 bytes or 8192 fragments",
-		"call: 64 KiB, then a fault":                         "unsupported: fault 0x1C010002",
+		"call: empty fragments without end":                  "garbled: response of more than 49152 bytes or 6144 fragments",
+		"call: fragments of eight bytes without end":         "garbled: response of more than 49152 bytes or 6144 fragments",
+		"call: fragments of 5,816 bytes without end":         "garbled: response of more than 49152 bytes or 6144 fragments",
+		"call: fragments of nothing but a token without end": "garbled: response of more than 49152 bytes or 6144 fragments",
+		"call: 46 KiB, then a fault":                         "unsupported: fault 0x1C010002",
 		"every answer twice":                                 "garbled: answer to call 1, not 2",
 	}.check(t, 135, winhost.HostileResponse(), 4, spoiledMap)
 }

@@ -42,7 +42,8 @@ type reins struct {
 
 	mu     sync.Mutex
 	links  []*link
-	unhook func() bool // nil before the first link
+	unhook func() bool    // nil before the first link
+	pulled sync.WaitGroup // the hook, should it run
 }
 
 func (r *reins) hold(l *link) {
@@ -50,6 +51,7 @@ func (r *reins) hold(l *link) {
 	defer r.mu.Unlock()
 	r.links = append(r.links, l)
 	if r.unhook == nil {
+		r.pulled.Add(1)
 		r.unhook = context.AfterFunc(r.ctx, r.pull)
 	}
 }
@@ -63,6 +65,7 @@ func (r *reins) release(l *link) {
 // pull ends what every link is waiting for. What is held later meets its end in
 // link.begin.
 func (r *reins) pull() {
+	defer r.pulled.Done()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range r.links {
@@ -70,11 +73,11 @@ func (r *reins) pull() {
 	}
 }
 
-// drop lets go of the context.
+// drop lets go of the context, once no link is held any longer.
 func (r *reins) drop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.unhook != nil {
-		r.unhook()
+	if r.unhook != nil && r.unhook() {
+		r.pulled.Done()
 	}
+	r.unhook = nil
+	r.pulled.Wait()
 }

@@ -62,7 +62,7 @@ func (v *visit) liveness(a *approach) {
 	tried := make(chan Outcome, len(v.p.LivenessPorts))
 	for _, port := range v.p.LivenessPorts {
 		v.running.Go(func() {
-			conn, err := v.p.Dial(ctx, "tcp", netip.AddrPortFrom(a.addr, port).String())
+			conn, err := v.p.dialPatiently(ctx, netip.AddrPortFrom(a.addr, port).String())
 			if conn != nil {
 				conn.Close()
 			}

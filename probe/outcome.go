@@ -52,9 +52,9 @@ func cut(err error) bool {
 // record, or the resolver itself failed.
 func classifyLookup(ctx context.Context, err error) Outcome {
 	var dns *net.DNSError
-	switch {
-	case err == nil:
-		return OK
+	switch o := classify(ctx, err); {
+	case o == OK, o == NoResources:
+		return o
 	case errors.Is(ctx.Err(), context.Canceled):
 		return Canceled
 	case errors.As(err, &dns) && (dns.IsNotFound || hasNoAddress(dns)):

@@ -26,6 +26,7 @@ type Prober struct {
 	// address and port. It must end when its context does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup resolves a name to its addresses. It must end when its context does.
+	// Where this machine had no resources to ask, its error wraps the errno.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Excluded reports addresses that must never be dialled. Nil excludes none.
 	Excluded func(netip.Addr) bool
@@ -95,7 +96,12 @@ func (p *Prober) resolve(ctx context.Context, t Target, lookups chan struct{}) (
 	ctx, cancel := context.WithTimeout(ctx, max(p.Timeout, minResolve))
 	defer cancel()
 	start := time.Now()
-	found, err := p.Lookup(ctx, t.Name)
+	var found []netip.Addr
+	var err error
+	p.patiently(ctx, func() error {
+		found, err = p.Lookup(ctx, t.Name)
+		return err
+	})
 	step := Step{Stage: Resolve, Peer: t.Name, Outcome: classifyLookup(ctx, err), Elapsed: time.Since(start)}
 	if err != nil {
 		step.Detail = sayLookup(step.Outcome, err)

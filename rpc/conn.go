@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	maxStub      = 64 << 10 // of one reply, all fragments together, with their security tokens
-	maxFragments = 8 << 10  // of one reply: 64 KiB in fragments of eight bytes
+	maxStub      = 48 << 10 // of one reply, all fragments together, with their security tokens
+	maxFragments = 6 << 10  // of one reply: 48 KiB in fragments of eight bytes
 )
 
 // A Conn is the client's end of an association over one connection. It is not
@@ -96,13 +96,13 @@ func (c *Conn) call(opnum uint16, in []byte) (stub, error) {
 	}
 }
 
-// roomFor returns b with room for n more bytes. It grows fourfold, up to all that
+// roomFor returns b with room for n more bytes. It grows eightfold, up to all that
 // a reply may have, so that no reply costs much more than its own length.
 func roomFor(b []byte, n int) []byte {
 	if n <= cap(b)-len(b) {
 		return b
 	}
-	size := min(max(len(b)+n, 4*len(b), 1<<10), maxStub)
+	size := min(max(len(b)+n, 8*len(b), 1<<10), maxStub)
 	return append(make([]byte, 0, size), b...)
 }
 

@@ -9,7 +9,7 @@ import (
 const (
 	opServerAlive2 = 5
 	maxBindings    = 8 << 10 // 16-bit words of a string array: some two hundred addresses
-	maxAddresses   = 256     // that are kept of them
+	maxAddresses   = 16      // that are kept of them
 	maxAddress     = 256     // characters of one that are kept; a DNS name has 253
 )
 

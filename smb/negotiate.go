@@ -3,7 +3,7 @@
 //
 // It works on a connection that its caller opened, bounded by deadlines and
 // closes; it never dials, logs, sleeps or starts a goroutine. No reply can make
-// it allocate more than 64 KiB.
+// it allocate more than 16 KiB.
 //
 // Errors are one of Status, *BadDialect, ErrSMB1, one that wraps wire.ErrGarbled, or the
 // connection's own.
@@ -23,7 +23,7 @@ import (
 const (
 	headerLen  = 64       // SMB2 header, section 2.2.1.2
 	bodyLen    = 64       // fixed part of a NEGOTIATE response
-	maxMessage = 64 << 10 // Windows sends about 600 bytes
+	maxMessage = 16 << 10 // Windows sends about 600 bytes
 
 	flagFromServer  = 0x00000001 // SMB2_FLAGS_SERVER_TO_REDIR
 	signingRequired = 0x0002     // SMB2_NEGOTIATE_SIGNING_REQUIRED

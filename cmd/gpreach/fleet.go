@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
-	"net/netip"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -86,9 +84,7 @@ func (f *fleet) all() iter.Seq[probe.Target] {
 // connected returns p joined to this machine's network and name.
 func (f *fleet) connected(p *probe.Prober) *probe.Prober {
 	p.Dial = probe.NewDial(p.Timeout)
-	p.Lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	}
+	p.Lookup = probe.NewLookup()
 	p.Excluded = f.list.Excluded
 	p.Vantage, _ = os.Hostname()
 	return p

@@ -67,10 +67,10 @@ func HostileResponse() []Hostile {
 		withoutEnd("fragments of eight bytes", 8, 0),
 		withoutEnd("fragments of 5,816 bytes", maxFrag-24, 0),
 		withoutEnd("fragments of nothing but a token", 0, maxFrag-24-trailerLen),
-		Hostile{"call: 64 KiB, then a fault", distorted(func(c net.Conn, answer []byte) {
+		Hostile{"call: 46 KiB, then a fault", distorted(func(c net.Conn, answer []byte) {
 			if maps(answer) {
 				var all []byte
-				for i := range 11 {
+				for i := range 8 {
 					flags := byte(0)
 					if i == 0 {
 						flags = firstFrag

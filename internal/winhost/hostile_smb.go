@@ -16,8 +16,8 @@ func HostileSMB() []Hostile {
 		{"of a header alone", frame, "00 000040"},
 		{"of the fixed part alone", frame, "00 000080"},
 		{"longer than what follows", frame, "00 000800"},
-		{"of 64 KiB, of which little follows", frame, "00 010000"},
-		{"of 64 KiB and a byte", frame, "00 010001"},
+		{"of 16 KiB, of which little follows", frame, "00 004000"},
+		{"of 16 KiB and a byte", frame, "00 004001"},
 		{"of 16 MiB", frame, "00 ffffff"},
 		{"of another type", frame, "01"},
 		{"that is a NetBIOS keep-alive", frame, "85 000000"},
@@ -71,8 +71,8 @@ func HostileSMB() []Hostile {
 			return append(octets("00000000"), answer...)
 		})},
 		Hostile{"the answer twice", changed(func(answer []byte) []byte { return append(answer, answer...) })},
-		Hostile{"64 KiB, all there", changed(func(answer []byte) []byte {
-			return append(octets("00 010000"), append(answer[4:], make([]byte, 64<<10-len(answer)+4)...)...)
+		Hostile{"16 KiB, all there", changed(func(answer []byte) []byte {
+			return append(octets("00 004000"), append(answer[4:], make([]byte, 16<<10-len(answer)+4)...)...)
 		})},
 		Hostile{"the answer before the request", instead(func(c net.Conn) {
 			answer := joined("00 0000e0", smb2Header, negotiateBody, spnego)
