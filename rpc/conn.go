@@ -96,13 +96,16 @@ func (c *Conn) call(opnum uint16, in []byte) (stub, error) {
 	}
 }
 
-// roomFor returns b with room for n more bytes. It grows eightfold, up to all that
-// a reply may have, so that no reply costs much more than its own length.
+// roomFor returns b with room for n more bytes. It grows eightfold, and then to
+// all that a reply may have, so that no reply costs much more than its own length.
 func roomFor(b []byte, n int) []byte {
 	if n <= cap(b)-len(b) {
 		return b
 	}
-	size := min(max(len(b)+n, 8*len(b), 1<<10), maxStub)
+	size := max(len(b)+n, 8*len(b), 1<<10)
+	if size > maxStub/2 {
+		size = maxStub
+	}
 	return append(make([]byte, 0, size), b...)
 }
 

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"slices"
 	"unicode/utf16"
 
 	"github.com/gpreach/gpreach/internal/wire"
@@ -9,7 +10,7 @@ import (
 const (
 	opServerAlive2 = 5
 	maxBindings    = 8 << 10 // 16-bit words of a string array: some two hundred addresses
-	maxAddresses   = 16      // that are kept of them
+	maxAddresses   = 16      // that are kept of them, and as many security providers
 	maxAddress     = 256     // characters of one that are kept; a DNS name has 253
 )
 
@@ -82,12 +83,12 @@ func stringBindings(words []uint16) (addresses []string, ok bool) {
 		if !ok || tower == 0 {
 			return addresses, ok
 		}
-		var address string
+		var address []uint16
 		if address, words, ok = text(rest); !ok {
 			return nil, false
 		}
 		if len(addresses) < maxAddresses {
-			addresses = append(addresses, address)
+			addresses = append(addresses, string(utf16.Decode(address[:min(len(address), maxAddress)])))
 		}
 	}
 }
@@ -106,7 +107,9 @@ func securityBindings(words []uint16) (services []uint16, ok bool) {
 		if !ok {
 			return nil, false
 		}
-		services = append(services, service)
+		if len(services) < maxAddresses {
+			services = append(services, service)
+		}
 	}
 }
 
@@ -117,12 +120,11 @@ func next(words []uint16) (word uint16, rest []uint16, ok bool) {
 	return words[0], words[1:], true
 }
 
-// text takes a string up to its terminating zero, and cuts what no address has.
-func text(words []uint16) (s string, rest []uint16, ok bool) {
-	for i, w := range words {
-		if w == 0 {
-			return string(utf16.Decode(words[:min(i, maxAddress)])), words[i+1:], true
-		}
+// text takes a string up to its terminating zero.
+func text(words []uint16) (s, rest []uint16, ok bool) {
+	i := slices.Index(words, 0)
+	if i < 0 {
+		return nil, nil, false
 	}
-	return "", nil, false
+	return words[:i], words[i+1:], true
 }

@@ -118,8 +118,13 @@ func (r *Reader) Uint64() uint64 {
 	return 0
 }
 
-// UTF16 decodes little-endian UTF-16, ending before a NUL or half a unit.
+// maxText is how many bytes of a text UTF16 looks at: no name is so long.
+const maxText = 1 << 10
+
+// UTF16 decodes little-endian UTF-16, ending before a NUL or half a unit, and
+// after 512 units.
 func UTF16(b []byte) string {
+	b = b[:min(len(b), maxText)]
 	u := make([]uint16, 0, len(b)/2)
 	for ; len(b) >= 2; b = b[2:] {
 		c := binary.LittleEndian.Uint16(b)
