@@ -1,36 +1,74 @@
 package probe
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
 
-// Every place has a sentence of reason and of fix for every outcome, with
-// nothing left to fill in.
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Every place has an owner and a sentence of reason and of fix for every
+// outcome, with nothing left to fill in. The golden file has all of them, for
+// the first rule whose way leads there.
 func TestAdvices(t *testing.T) {
-	places := map[place]Step{
-		atName: resolve, atIdentity: identify, atSMB: connect445, atNegotiate: negotiate, atMapper: connect135,
-		atMapperBind: bindMapper, atMap: mapService, atPort: connectPort, atService: bindService, atDCOM: bindDCOM, atAlive: alive,
+	type spot struct {
+		at   place
+		step Step
 	}
-	for at, step := range places {
+	var all strings.Builder
+	for _, spot := range []spot{
+		{atName, resolve},
+		{atIdentity, identify},
+		{atSMB, connect445},
+		{atNegotiate, negotiate},
+		{atMapper, connect135},
+		{atMapperBind, bindMapper},
+		{atMap, mapService},
+		{atPort, connectPort},
+		{atService, bindService},
+		{atDCOM, bindDCOM},
+		{atAlive, alive},
+	} {
 		for _, o := range every {
-			if o == OK || at == atIdentity && o != WrongHost {
+			if o == OK || spot.at == atIdentity && o != WrongHost {
 				continue
 			}
-			a := adviceOn(at, o)
+			a, told := adviceOn(spot.at, o), false
 			for _, rule := range Rules() {
-				if onward := at == atMap || at == atPort || at == atService; onward && rule.Route != ByDynamic {
+				if onward := spot.at == atMap || spot.at == atPort || spot.at == atService; onward && rule.Route != ByDynamic {
 					continue
 				}
-				step.Outcome = o
-				s := scene{rule: rule, asked: Operations(), step: step, place: at, seen: &sighting{}}
-				for _, text := range []string{s.fill(a.reason, "a firewall drops it"), s.fill(a.fix, "")} {
+				spot.step.Outcome = o
+				s := scene{rule: rule, asked: Operations(), step: spot.step, place: spot.at, seen: &sighting{}}
+				reason, fix := s.fill(a.reason, "a firewall drops it"), s.fill(a.fix, "")
+				for _, text := range []string{reason, fix} {
 					if strings.ContainsAny(text, "{}") || !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "Enable-NetFirewallRule") {
-						t.Errorf("%s, %s, %s: %q", at, o, rule.ID, text)
+						t.Errorf("%s, %s, %s: %q", spot.at, o, rule.ID, text)
 					}
+				}
+				if !told {
+					told = true
+					fmt.Fprintf(&all, "%s: %s\n  %s\n  %s\n  %s\n\n", spot.at, o, cmp.Or(a.owner, "as the trails tell"), reason, fix)
 				}
 			}
 		}
+	}
+	const path = "testdata/advice.txt"
+	if *update {
+		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test ./probe -run TestAdvices -update writes it", err)
+	}
+	if string(want) != all.String() {
+		t.Errorf("the sentences are not those of %s (-update writes them):\n%s", path, &all)
 	}
 }
 

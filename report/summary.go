@@ -26,10 +26,13 @@ type Summary struct {
 	short      bool     // shows the largest causes alone
 }
 
-// maxCauses is how many causes a short summary shows.
-const maxCauses = 5
+// A short summary explains the largest causes, names some more, and repeats one warning.
+const (
+	maxExplained = 3
+	maxNamed     = 3
+)
 
-// maxWarnings is how many warnings a summary repeats.
+// maxWarnings is how many warnings a summary repeats, unless it is short.
 const maxWarnings = 5
 
 // Add takes in a report.
@@ -137,16 +140,39 @@ func (s *Summary) tickets(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nWhose ticket is it?\n")
-	for i, c := range clusters {
-		if s.short && i == maxCauses {
-			fmt.Fprintf(b, "\n  ... and %s more (--limit 0 shows all)\n", count(len(clusters)-i, "cause"))
-			break
-		}
-		names := strings.Join(c.Sample, ", ")
-		if c.Hosts > len(c.Sample) {
-			names += ", ..."
-		}
-		fmt.Fprintf(b, "\n  %s - %s - %s (%s)\n", c.Cause.Owner, c.Cause, count(c.Hosts, "host"), names)
+	explained, named := len(clusters), 0
+	if s.short {
+		explained = min(len(clusters), maxExplained)
+		named = min(len(clusters)-explained, maxNamed)
+	}
+	explain(b, clusters[:explained])
+	if explained == len(clusters) {
+		return
+	}
+	b.WriteByte('\n')
+	for _, c := range clusters[explained : explained+named] {
+		fmt.Fprintf(b, "  %s\n", headline(c))
+	}
+	if left := len(clusters) - explained - named; left > 0 {
+		fmt.Fprintf(b, "  ... and %s more", count(left, "cause"))
+	} else {
+		b.WriteString("  ...")
+	}
+	b.WriteString(" (--limit 0 shows and explains all)\n")
+}
+
+// headline tells in a line whose ticket a cluster is, what it is and how many hosts have it.
+func headline(c *probe.Cluster) string {
+	names := strings.Join(c.Sample, ", ")
+	if c.Hosts > len(c.Sample) {
+		names += ", ..."
+	}
+	return fmt.Sprintf("%s - %s - %s (%s)", c.Cause.Owner, c.Cause, count(c.Hosts, "host"), names)
+}
+
+func explain(b *strings.Builder, clusters []*probe.Cluster) {
+	for _, c := range clusters {
+		fmt.Fprintf(b, "\n  %s\n", headline(c))
 		b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
 		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
 		if ok {
@@ -162,11 +188,15 @@ func (s *Summary) warn(b *strings.Builder) {
 	if len(s.warnings) == 0 {
 		return
 	}
+	shown := s.warnings
+	if s.short {
+		shown = shown[:1]
+	}
 	b.WriteString("\nWarnings\n")
-	for _, w := range s.warnings {
+	for _, w := range shown {
 		fmt.Fprintf(b, "  %s\n", w)
 	}
-	if more := s.warned - len(s.warnings); more > 0 {
+	if more := s.warned - len(shown); more > 0 {
 		fmt.Fprintf(b, "  ... and %d more (-o json has all)\n", more)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gpreach/gpreach/internal/winhost"
 	"github.com/gpreach/gpreach/probe"
 )
 
@@ -34,6 +35,7 @@ func TestTable(t *testing.T) {
 			return ask(t, all, "healthy-client", "silent", "reporting-gpo-only")
 		}, "3 hosts asked"},
 		{"short.txt", TableOptions{Limit: 3}, func(t *testing.T) []*probe.Report { return ask(t, all, rest...) }, "13 hosts asked"},
+		{"fleet.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, fleet()...) }, "27 hosts asked"},
 		{"color.txt", TableOptions{Color: true}, func(t *testing.T) []*probe.Report {
 			return ask(t, all, "healthy-client", "wmi-fixed-port", "reporting-gpo-only", "silent")
 		}, "4 hosts asked"},
@@ -58,6 +60,38 @@ func TestTable(t *testing.T) {
 				t.Error("colours, which nobody asked for")
 			}
 		})
+	}
+}
+
+// fleet returns the whole demo's fleet.
+func fleet() []string {
+	_, situations := winhost.Fleet()
+	var labels []string
+	for _, s := range situations {
+		label, _, _ := strings.Cut(s.Host, ".")
+		labels = append(labels, label)
+	}
+	return labels
+}
+
+// Ten thousand hosts that fail in every way of the demo fit a screen.
+func TestTableFitsAScreen(t *testing.T) {
+	const screen, limit = 60, 20 // lines, and the default of --limit
+	kinds := ask(t, probe.Operations(), fleet()...)
+	var out bytes.Buffer
+	table := Table(&out, TableOptions{Limit: limit})
+	for i := range 10_000 {
+		r := *kinds[i%len(kinds)]
+		r.Target.Name, r.Target.Index = fmt.Sprintf("ws-%05d.corp.example", i), i
+		if err := table.Add(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(out.Bytes(), []byte("\n")); n > screen || n < limit+20 {
+		t.Errorf("%d lines:\n%s", n, &out)
 	}
 }
 
