@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"bytes"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,11 @@ func serveConfigs(t *testing.T) map[string]serveConfig {
 	texts := map[string]string{
 		exporterDir + "configmap.yaml": only[configMap](t, exporterDir+"configmap.yaml").Data["gpreach.yml"],
 	}
+	block := regexp.MustCompile("(?s)```yaml\n(listen:.*?)```").FindSubmatch(read(t, "docs/serve.md"))
+	if block == nil {
+		t.Fatal("docs/serve.md shows no configuration")
+	}
+	texts["docs/serve.md"] = string(block[1])
 	all := make(map[string]serveConfig)
 	for where, text := range texts {
 		var c serveConfig

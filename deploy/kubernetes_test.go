@@ -185,8 +185,11 @@ func TestPodsAreRestricted(t *testing.T) {
 		if c.Resources.Requests["cpu"] == "" || c.Resources.Requests["memory"] == "" || c.Resources.Limits["memory"] == "" {
 			t.Errorf("%s: resources %+v", file, c.Resources)
 		}
-		if pod.TerminationGracePeriodSeconds <= 15 {
-			t.Errorf("%s is killed before a probe's deadline", file)
+		if o := pod.DNSConfig.Options; len(o) != 1 || o[0].Name != "ndots" || o[0].Value != "1" {
+			t.Errorf("%s: names are tried below the cluster's domains: %v", file, o)
+		}
+		if pod.TerminationGracePeriodSeconds < 10 {
+			t.Errorf("%s is killed before it can tell what is known", file)
 		}
 	}
 }

@@ -42,6 +42,9 @@ type (
 		} `yaml:"volumeMounts"`
 	}
 	podSpec struct {
+		DNSConfig struct {
+			Options []struct{ Name, Value string }
+		} `yaml:"dnsConfig"`
 		AutomountServiceAccountToken  *bool  `yaml:"automountServiceAccountToken"`
 		TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
 		RestartPolicy                 string `yaml:"restartPolicy"`
