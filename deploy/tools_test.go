@@ -116,19 +116,18 @@ func TestPromtoolQueries(t *testing.T) {
 		}
 	}
 	known := metrics(t)
+	var rules []any
 	for _, q := range all {
 		if unknown := unknownMetrics(q.expr, known); unknown != nil {
 			t.Errorf("%s asks for %v, which nothing exposes", q.where, unknown)
 		}
-		t.Run(q.where, func(t *testing.T) {
-			rules := map[string]any{"groups": []any{map[string]any{"name": "queries", "rules": []any{map[string]any{"record": "query", "expr": q.expr}}}}}
-			content, err := yaml.Marshal(rules)
-			if err != nil {
-				t.Fatal(err)
-			}
-			run(t, "promtool", "check", "rules", write(t, filepath.Join(t.TempDir(), "rules.yml"), content))
-		})
+		rules = append(rules, map[string]any{"alert": q.where, "expr": q.expr}) // promtool names the alert whose query is wrong
 	}
+	content, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "queries", "rules": rules}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "promtool", "check", "rules", "--lint=none", write(t, filepath.Join(t.TempDir(), "rules.yml"), content))
 }
 
 // systemd knows every setting of the units, with a program in place of ours,
