@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// A serveConfig is the configuration of gpreach serve, as CONTRACT and
-// docs/serve.md have it.
+// A serveConfig is the configuration of gpreach serve, as docs/serve.md
+// has it.
 type serveConfig struct {
 	Listen        []string
 	WebConfig     string   `yaml:"web_config"`
