@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bash scripts/setup.sh
-gate "go vet" go vet -tags lab,bench ./...
+gate "go vet" go vet -tags lab,bench,tools ./...
 gate "the test counter" go -C .tools test ./tally
 go -C .tools build -o bin/tally ./tally || exit 1
 
@@ -25,6 +25,20 @@ if ! go build -race net >/dev/null 2>&1; then
     export CGO_ENABLED=0
 fi
 go_test -- ./...
+
+missing_for_tools() {
+    local command
+    for command in promtool systemd-analyze; do
+        command -v "$command" >/dev/null || { echo "no $command"; return; }
+    done
+}
+
+why=$(missing_for_tools)
+if [[ -n $why ]]; then
+    leave_out "what promtool and systemd-analyze say of deploy/" "$why"
+else
+    go_test -- -tags tools -count=1 -run '^(TestPromtool|TestSystemd)' ./deploy
+fi
 
 missing_for_lab() {
     local command
