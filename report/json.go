@@ -52,6 +52,8 @@ type finding struct {
 	Access  string   `json:"access"`
 	Reason  string   `json:"reason"`
 	Fix     string   `json:"fix,omitempty"`
+	Owner   string   `json:"owner,omitempty"` // with Cause, where the finding is somebody's ticket
+	Cause   string   `json:"cause,omitempty"`
 	Trail   []step   `json:"trail"`
 }
 
@@ -82,6 +84,9 @@ func newDocument(r *probe.Report) document {
 			Verdict: string(f.Verdict), Access: string(f.Access), Reason: f.Reason, Fix: f.Fix,
 			Trail: []step{},
 		}
+		if f.Cause != (probe.Cause{}) {
+			out.Owner, out.Cause = string(f.Cause.Owner), f.Cause.String()
+		}
 		for _, s := range f.Trail {
 			out.Trail = append(out.Trail, step{string(s.Stage), s.Peer, string(s.Outcome), milliseconds(s.Elapsed), s.Detail})
 		}
@@ -103,6 +108,10 @@ func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Millisecond)*10) / 10
 }
 
+// Marshal returns a report as the JSON object that NDJSON and JSON write: a
+// line of printable ASCII without its end.
+func Marshal(r *probe.Report) ([]byte, error) { return json.Marshal(newDocument(r)) }
+
 // NDJSON writes one object a line, as the hosts finish.
 func NDJSON(w io.Writer) Writer { return ndjson{w} }
 
@@ -112,7 +121,7 @@ func (n ndjson) Add(r *probe.Report) error {
 	if r.Excluded {
 		return nil
 	}
-	b, err := json.Marshal(newDocument(r))
+	b, err := Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -136,7 +145,7 @@ type array struct {
 func (a *array) Add(r *probe.Report) error {
 	a.held[r.Target.Index] = nil
 	if !r.Excluded {
-		b, err := json.Marshal(newDocument(r))
+		b, err := Marshal(r)
 		if err != nil {
 			return err
 		}
