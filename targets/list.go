@@ -34,9 +34,9 @@ type entry struct {
 	name    string
 	dnsName string // what the directory says that the host calls itself
 	index   int    // of the name's target
-	spans  []int // of List.spans, ascending
-	source probe.Source
-	ranged bool // given as a range
+	spans   []int  // of List.spans, ascending
+	source  probe.Source
+	ranged  bool // given as a range
 }
 
 // target returns the target of an entry that is a name.
