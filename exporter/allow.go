@@ -31,7 +31,7 @@ func ParseAllow(entries ...string) (*Allow, error) {
 func (a *Allow) add(entry string) error {
 	if strings.HasPrefix(entry, ".") {
 		host, err := targets.ParseHost("x" + entry)
-		if err != nil {
+		if err != nil || host.Key() == "x" {
 			return fmt.Errorf("%+q is not a DNS suffix such as .corp.example", entry)
 		}
 		a.suffixes = append(a.suffixes, strings.TrimPrefix(host.Key(), "x"))

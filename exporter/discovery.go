@@ -36,7 +36,7 @@ func (e *Exporter) serveTargets(w http.ResponseWriter, _ *http.Request) {
 	out := bufio.NewWriter(w)
 	defer out.Flush()
 	fmt.Fprint(out, "[")
-	before := "\n"
+	before, end := "\n", "]\n"
 	for i := range g.settings.Sweeps {
 		for o := range g.owned(i) {
 			entry, err := json.Marshal(e.group(g, o))
@@ -47,10 +47,10 @@ func (e *Exporter) serveTargets(w http.ResponseWriter, _ *http.Request) {
 			if _, err := out.Write(entry); err != nil {
 				return // the caller left
 			}
-			before = ",\n"
+			before, end = ",\n", "\n]\n"
 		}
 	}
-	fmt.Fprint(out, "\n]\n")
+	fmt.Fprint(out, end)
 }
 
 // group returns the entry of a target. Its statuses are there once it has been

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/goleak"
 
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/targets"
@@ -139,7 +140,13 @@ func newExporterOf(t *testing.T, s *Settings, answer func(name string) *probe.Re
 		rec.mu.Unlock()
 		return answer(t.Name)
 	}
-	e.sweep = func(_ *probe.Prober, _ context.Context, targets iter.Seq[probe.Target], _ probe.Plan) iter.Seq[*probe.Report] {
+	e.sweep = sweepWith(answer)
+	return e, &rec
+}
+
+// sweepWith returns a sweep whose reports answer makes.
+func sweepWith(answer func(name string) *probe.Report) func(*probe.Prober, context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report] {
+	return func(_ *probe.Prober, _ context.Context, targets iter.Seq[probe.Target], _ probe.Plan) iter.Seq[*probe.Report] {
 		return func(yield func(*probe.Report) bool) {
 			for t := range targets {
 				r := answer(t.Name)
@@ -150,8 +157,9 @@ func newExporterOf(t *testing.T, s *Settings, answer func(name string) *probe.Re
 			}
 		}
 	}
-	return e, &rec
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // sweepAll lets each sweep ask its targets once.
 func sweepAll(t *testing.T, e *Exporter) {
@@ -185,3 +193,5 @@ func get(t *testing.T, e *Exporter, url string) string {
 	}
 	return body
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
