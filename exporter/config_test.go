@@ -217,16 +217,16 @@ func TestMistakesTellNoSecret(t *testing.T) {
 
 func TestCredential(t *testing.T) {
 	for text, want := range map[string]string{
-		"{user: a@CORP.EXAMPLE, keytab: k}":                "",
-		"{user: a@CORP.EXAMPLE, password_file: k}":         "",
-		"{user: a@CORP.EXAMPLE, ccache: k}":                "",
-		"{user: a@CORP.EXAMPLE, current_user: true}":       "",
-		"{keytab: k}":                                      "user is missing",
-		"{user: a@CORP.EXAMPLE}":                           "exactly one of",
+		"{user: a@CORP.EXAMPLE, keytab: k}":          "",
+		"{user: a@CORP.EXAMPLE, password_file: k}":   "",
+		"{user: a@CORP.EXAMPLE, ccache: k}":          "",
+		"{user: a@CORP.EXAMPLE, current_user: true}": "",
+		"{keytab: k}":            "user is missing",
+		"{user: a@CORP.EXAMPLE}": "exactly one of",
 		"{user: a@CORP.EXAMPLE, keytab: k, ccache: c}":     "exactly one of",
 		"{user: a, keytab: k}":                             "want NAME@REALM",
 		"{user: a@CORP.EXAMPLE, current_user: false}":      "want true, or leave it out",
-		"{user: a@CORP.EXAMPLE, password: x, keytab: k}":   "has a field that is unknown",
+		"{user: a@CORP.EXAMPLE, password: x, keytab: k}":   "which password_file names",
 		"{user: a@CORP.EXAMPLE, keytab: k, allow_ntlm: 1}": "has a field that is unknown",
 	} {
 		s, err := parseConfig([]byte("credential: "+text+"\nsweeps: [{name: a, targets: [ws-001]}]\n"), "c.yml", false)

@@ -77,6 +77,8 @@ func (r *reader) mapping(n *yaml.Node, what string, secret bool, known fields) b
 		key, value := n.Content[i], n.Content[i+1]
 		read, ok := known[key.Value]
 		switch {
+		case !ok && secret && key.Value == "password":
+			r.wrong(key, "%s has no field \"password\": a secret stands in a file of its own, which password_file names", what)
 		case !ok && secret:
 			r.wrong(key, "%s has a field that is unknown: want %s", what, r.names(known))
 		case !ok:
