@@ -59,9 +59,10 @@ func TestFigures(t *testing.T) {
 		nice     int // of the fleet
 		measures []func(*testing.T) []figure
 	}{
-		{"what it costs", 0, []func(*testing.T) []figure{roundTrips, processorTime, manyHosts, silentHosts, servedHosts}},
+		{"what it costs", 0, []func(*testing.T) []figure{roundTrips, processorTime, manyHosts, silentHosts}},
 		// Hosts have processors of their own, whatever the client does to this machine's: so the fleet goes first.
 		{"whether it is right", -20, []func(*testing.T) []figure{highConcurrency, fewPorts, fewDescriptors, lostPackets}},
+		{"what serving costs", 0, []func(*testing.T) []figure{servedHosts}},
 	} {
 		t.Run(part.about, func(t *testing.T) {
 			startFleet(t, part.nice)

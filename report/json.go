@@ -52,7 +52,7 @@ type finding struct {
 	Access  string   `json:"access"`
 	Reason  string   `json:"reason"`
 	Fix     string   `json:"fix,omitempty"`
-	Owner   string   `json:"owner,omitempty"` // with Cause, where the finding is somebody's ticket
+	Owner   string   `json:"owner,omitempty"` // owner and cause are there where the finding has a cause
 	Cause   string   `json:"cause,omitempty"`
 	Trail   []step   `json:"trail"`
 }
@@ -108,10 +108,6 @@ func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Millisecond)*10) / 10
 }
 
-// Marshal returns a report as the JSON object that NDJSON and JSON write: a
-// line of printable ASCII without its end.
-func Marshal(r *probe.Report) ([]byte, error) { return json.Marshal(newDocument(r)) }
-
 // NDJSON writes one object a line, as the hosts finish.
 func NDJSON(w io.Writer) Writer { return ndjson{w} }
 
@@ -121,7 +117,7 @@ func (n ndjson) Add(r *probe.Report) error {
 	if r.Excluded {
 		return nil
 	}
-	b, err := Marshal(r)
+	b, err := json.Marshal(newDocument(r))
 	if err != nil {
 		return err
 	}
@@ -145,7 +141,7 @@ type array struct {
 func (a *array) Add(r *probe.Report) error {
 	a.held[r.Target.Index] = nil
 	if !r.Excluded {
-		b, err := Marshal(r)
+		b, err := json.Marshal(newDocument(r))
 		if err != nil {
 			return err
 		}
