@@ -79,6 +79,13 @@ func TestGuarded(t *testing.T) {
 					t.Errorf("%s: %d: %s", path, res.Code, body)
 				}
 			}
+			for arrived, want := range map[string]int{"127.0.0.1:10135": 500, "10.0.0.5:10135": map[int]int{200: 500, 403: 403}[tt.want]} {
+				r := request("POST", "/-/reload") // which has nothing to reload here
+				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tcp(arrived)))
+				if res, body := answerTo(h, r); res.Code != want {
+					t.Errorf("reload over %s: %d: %s", arrived, res.Code, body)
+				}
+			}
 			for _, path := range []string{"/metrics", "/-/healthy", "/probe?target=ws-001"} {
 				if res, body := answerTo(h, request("GET", path)); res.Code != 200 {
 					t.Errorf("%s: %d: %s", path, res.Code, body)

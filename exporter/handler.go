@@ -31,7 +31,7 @@ func (e *Exporter) Handler(listen ...net.Addr) http.Handler {
 	}
 	answer("GET", "/-/healthy", text("ok\n"))
 	answer("GET", "/-/ready", text("ok\n")) // it is listened on when the configuration has been taken
-	answer("POST", "/-/reload", http.HandlerFunc(e.serveReload))
+	answer("POST", "/-/reload", e.reloadHandler(listen))
 	answer("GET", "/probe", http.HandlerFunc(e.serveProbe))
 	answer("GET", "/metrics", e.metricsHandler())
 	answer("GET", "/targets", e.guarded(listen, http.HandlerFunc(e.serveTargets)))
@@ -101,13 +101,27 @@ func (e *Exporter) reject(w http.ResponseWriter, status int, reason, sentence st
 	http.Error(w, sentence, status)
 }
 
-// serveReload reads the configuration again.
-func (e *Exporter) serveReload(w http.ResponseWriter, _ *http.Request) {
-	if err := e.Reload(); err != nil {
-		http.Error(w, "Nothing has changed: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
-	text("ok\n")(w, nil)
+// reloadHandler reads the configuration again, for whoever would be shown the
+// page or asks from this machine: each time, all sweeps begin anew.
+func (e *Exporter) reloadHandler(listen []net.Addr) http.Handler {
+	wider := Wider(listen...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wider && !overLoopback(r) && !Secure(e.web).Authenticated {
+			http.Error(w, "gpreach listens beyond loopback without authentication, so it reloads only when asked over loopback or by SIGHUP.", http.StatusForbidden)
+			return
+		}
+		if err := e.Reload(); err != nil {
+			http.Error(w, "Nothing has changed: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		text("ok\n")(w, r)
+	})
+}
+
+// overLoopback reports whether a request came from this machine.
+func overLoopback(r *http.Request) bool {
+	arrived, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && address(arrived).IsLoopback()
 }
 
 // guarded answers only where no stranger can ask: where we listen on loopback
@@ -132,11 +146,10 @@ func (e *Exporter) pprofHandler() http.Handler {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		arrived, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		switch {
 		case !e.config.Pprof:
 			http.Error(w, "Profiles are off: to turn them on, start gpreach serve with --web.pprof.", http.StatusNotFound)
-		case arrived == nil || !address(arrived).IsLoopback():
+		case !overLoopback(r):
 			http.Error(w, "Profiles are told over loopback alone.", http.StatusForbidden)
 		default:
 			mux.ServeHTTP(w, r)
