@@ -73,11 +73,12 @@ func (b *board) admit(place func(probe.Target) (int, bool)) {
 func (b *board) put(r *probe.Report) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := r.Target.Key()
+	key, at, ok := r.Target.Key(), r.Target.Index, true
 	if b.place != nil {
-		if _, ok := b.place(r.Target); !ok {
-			return // it left while it was asked
-		}
+		at, ok = b.place(r.Target)
+	}
+	if !ok {
+		return // it left while it was asked
 	}
 	if r.Excluded {
 		delete(b.rows, key)
@@ -93,11 +94,19 @@ func (b *board) put(r *probe.Report) {
 		b.log.Error("a report could not be kept", "target", r.Target.Name, "err", err)
 		return
 	}
+	latest.target.Index = at
 	b.rows[key] = latest
 	b.version++
 	for _, c := range latest.changes[:latest.changed] {
 		b.log.Info("state changed", "operation", c.Operation, "target", r.Target.Name, "from", c.From, "to", c.To)
 	}
+}
+
+// stands returns the version that the board is.
+func (b *board) stands() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.version
 }
 
 // snapshot returns the rows as they stand, in target order, and the version

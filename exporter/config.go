@@ -117,9 +117,9 @@ func (c *config) listen(n *yaml.Node) []string {
 // CheckListen returns what is wrong with an address to listen on.
 func CheckListen(text string) error {
 	host, port, err := net.SplitHostPort(text)
-	number, errPort := strconv.ParseUint(port, 10, 16)
+	_, errPort := strconv.ParseUint(port, 10, 16)
 	if err != nil || errPort != nil {
-		return fmt.Errorf("%+.80q is not an address and port such as 127.0.0.1:10135 or :%d", text, max(number, 10135))
+		return fmt.Errorf("%+.80q is not an address and port such as 127.0.0.1:10135 or :10135", text)
 	}
 	if host == "" {
 		return nil

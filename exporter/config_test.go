@@ -126,7 +126,7 @@ func TestMistakes(t *testing.T) {
 1:31: probe.deadline: -1s is out of bounds; want 1ms to 1h0m0s`},
 		{"bad listen", "listen: [localhost, '127.0.0.1:99999', 'a b:1', ':1', ':1']\n" + sweep, `
 1:10: listen: "localhost" is not an address and port such as 127.0.0.1:10135 or :10135
-1:21: listen: "127.0.0.1:99999" is not an address and port such as 127.0.0.1:10135 or :65535
+1:21: listen: "127.0.0.1:99999" is not an address and port such as 127.0.0.1:10135 or :10135
 1:40: listen: "a b:1" is not an address and port: "a b" is neither an address nor a host name, which has letters a-z, digits, '-' and '_' alone
 1:55: listen: ":1" is there twice`},
 		{"no listen", "listen: []\n" + sweep, "1:9: listen: want at least one address and port"},

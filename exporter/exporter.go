@@ -42,7 +42,6 @@ type Exporter struct {
 	board   *board
 	metrics *metrics
 	flights *flights
-	ground  context.CancelFunc // ends all flights
 
 	current   atomic.Pointer[generation]
 	reloading sync.Mutex
@@ -61,12 +60,9 @@ func New(c Config) *Exporter {
 		c.Own = ownAddresses
 	}
 	e := &Exporter{
-		config: c, board: newBoard(c.Log), web: c.Settings.WebConfig,
+		config: c, board: newBoard(c.Log), flights: newFlights(c.Log), web: c.Settings.WebConfig,
 		probe: (*probe.Prober).Probe, sweep: (*probe.Prober).Sweep,
 	}
-	var ctx context.Context
-	ctx, e.ground = context.WithCancel(context.Background())
-	e.flights = newFlights(ctx, c.Log)
 	e.metrics = newMetrics(c.Version, e)
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
@@ -76,10 +72,7 @@ func New(c Config) *Exporter {
 
 // Close ends the probes that callers wait for, who are told what is known by
 // then. No further one begins.
-func (e *Exporter) Close() {
-	e.ground()
-	e.flights.running.Wait()
-}
+func (e *Exporter) Close() { e.flights.close() }
 
 // generation returns the configuration in force.
 func (e *Exporter) generation() *generation { return e.current.Load() }

@@ -22,9 +22,10 @@ func (e *Exporter) fleet() page.Fleet {
 	g, b := e.generation(), e.board
 	b.drawing.Lock()
 	defer b.drawing.Unlock()
-	rows, version := b.snapshot()
-	if version != b.drawnOf {
-		b.drawn, b.drawnOf = draw(rows, g.asked), version
+	if b.stands() != b.drawnOf {
+		var rows []*row
+		rows, b.drawnOf = b.snapshot()
+		b.drawn = draw(rows, g.asked)
 	}
 	drawn := b.drawn
 	drawn.Vantage, drawn.Sweeps = g.prober.Vantage, e.metrics.sweepsOf(g)

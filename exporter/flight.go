@@ -31,8 +31,9 @@ type flight struct {
 // Flights are the probes in the air. Each has a context of its own: that of the
 // caller who began it is nobody else's.
 type flights struct {
-	ctx context.Context //nolint:containedctx // what ends all flights
-	log *slog.Logger
+	ctx    context.Context //nolint:containedctx // what ends all flights
+	cancel context.CancelFunc
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	inAir   int
@@ -40,8 +41,18 @@ type flights struct {
 	running sync.WaitGroup
 }
 
-func newFlights(ctx context.Context, log *slog.Logger) *flights {
-	return &flights{ctx: ctx, log: log, byRoute: map[route][]*flight{}}
+func newFlights(log *slog.Logger) *flights {
+	f := &flights{log: log, byRoute: map[route][]*flight{}}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+// close ends all flights and returns when they have landed. None begins any more.
+func (f *flights) close() {
+	f.mu.Lock()
+	f.cancel() // under the lock, so that no flight begins beside the wait
+	f.mu.Unlock()
+	f.running.Wait()
 }
 
 // join returns a flight whose answer is there by ends, and which gives the host

@@ -97,11 +97,11 @@ func (g *generation) owned(sweep int) iter.Seq[ownership] {
 			t.Index += g.first[sweep]
 			o := ownership{sweep, t, s.Asked}
 			if len(g.ranked) > 1 {
-				if found, ok := g.find(t.Name); !ok || found.sweep != sweep {
+				found, ok := g.find(t.Name)
+				if !ok || found.sweep != sweep {
 					continue
-				} else {
-					o.asked = found.asked
 				}
+				o.asked = found.asked
 			}
 			if !yield(o) {
 				return

@@ -102,7 +102,8 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 	if err != nil {
 		return landing{}, err
 	}
-	// Resolving is outside the budget, so the whole is bounded as well.
+	// Resolving is outside the budget, so the whole is bounded as well; a second is
+	// for a Prober to come to its end.
 	budget := g.prober.Deadline
 	whole := budget + max(resolving, g.prober.Timeout) + time.Second
 	if patience > 0 {

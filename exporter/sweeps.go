@@ -39,9 +39,9 @@ func (e *Exporter) Run(ctx context.Context) {
 // after: rounds of a sweep never overlap.
 func (e *Exporter) repeat(ctx context.Context, g *generation, sweep int) {
 	s := g.settings.Sweeps[sweep]
-	for rate := s.Rate; ctx.Err() == nil; rate = gentle(s) {
+	for rate := s.Rate; ctx.Err() == nil; {
 		begun := time.Now()
-		e.sweepOnce(ctx, g, sweep, rate)
+		rate = gentle(s, e.sweepOnce(ctx, g, sweep, rate))
 		jittered := time.Duration(float64(s.Interval) * (0.9 + 0.2*rand.Float64()))
 		next := time.NewTimer(time.Until(begun.Add(jittered)))
 		select {
@@ -52,27 +52,29 @@ func (e *Exporter) repeat(ctx context.Context, g *generation, sweep int) {
 	}
 }
 
-// gentle returns how many hosts a second the rounds after the first begin: all
-// of them within half of the interval, and never faster than the sweep's rate.
-func gentle(s Sweep) float64 {
-	rate := float64(s.Targets.Len()) / (s.Interval / 2).Seconds()
+// gentle returns how many hosts a second the round after one of so many targets
+// begins: all of them within half of the interval, and never faster than the
+// sweep's rate.
+func gentle(s Sweep, targets int) float64 {
+	rate := float64(targets) / (s.Interval / 2).Seconds()
 	if s.Rate > 0 {
 		rate = min(rate, s.Rate)
 	}
 	return rate
 }
 
-// sweepOnce asks every target of a sweep. What an ended ctx left unfinished is
-// shown nowhere: the reports of the last round stand.
-func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate float64) {
+// sweepOnce asks every target of a sweep, and returns how many there are. What an
+// ended ctx left unfinished is shown nowhere: the reports of the last round stand.
+func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate float64) (targets int) {
 	s := g.settings.Sweeps[sweep]
 	prober := *g.prober
 	prober.Excluded = s.Targets.Excluded
 	start, hosts, n := time.Now(), 0, make(map[probe.OperationStatus]int)
 	for r := range e.sweep(&prober, ctx, g.targets(sweep), g.plan(sweep, rate)) {
 		if ctx.Err() != nil {
-			return
+			return targets
 		}
+		targets++
 		e.board.put(r)
 		if r.Excluded {
 			continue
@@ -84,7 +86,7 @@ func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate
 		}
 	}
 	if ctx.Err() != nil {
-		return
+		return targets
 	}
 	took := time.Since(start)
 	e.metrics.swept(s.Name, took)
@@ -97,4 +99,5 @@ func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate
 		attrs = append(attrs, slog.Group(string(op), statuses...))
 	}
 	e.config.Log.Info("sweep finished", attrs...)
+	return targets
 }

@@ -67,8 +67,8 @@ func TestMetrics(t *testing.T) {
 // and how fast it was to ask.
 func at(t *testing.T, e *Exporter, long, during time.Duration) (begun []time.Duration, rates []float64) {
 	start, under := time.Now(), 0
-	e.sweep = func(_ *probe.Prober, ctx context.Context, _ iter.Seq[probe.Target], plan probe.Plan) iter.Seq[*probe.Report] {
-		return func(func(*probe.Report) bool) {
+	e.sweep = func(_ *probe.Prober, ctx context.Context, targets iter.Seq[probe.Target], plan probe.Plan) iter.Seq[*probe.Report] {
+		return func(yield func(*probe.Report) bool) {
 			begun, rates = append(begun, time.Since(start)), append(rates, plan.Rate)
 			if under++; under > 1 {
 				t.Error("rounds overlap")
@@ -78,6 +78,11 @@ func at(t *testing.T, e *Exporter, long, during time.Duration) (begun []time.Dur
 			case <-ctx.Done():
 			}
 			under--
+			for t := range targets {
+				if !yield(readyReport(t.Name)) {
+					return
+				}
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), during)
