@@ -1,114 +1,130 @@
 package exporter
 
 import (
+	"cmp"
+	"compress/flate"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
+	"github.com/gpreach/gpreach/internal/page"
 	"github.com/gpreach/gpreach/probe"
 )
 
-// A row is what the board keeps of a report. It is not changed once made.
-type row struct {
-	target string
-	made   time.Time
-	sweep  int // the sweep that made it
-	series []series
-}
-
-// A board holds the latest report of each swept target and collects them as
-// metrics.
+// A board holds the latest report of each swept target. A target whose probe
+// never finished is not on it.
 type board struct {
-	asked               []probe.Operation
-	host                descs
-	reportTime, targets *prometheus.Desc
+	log   *slog.Logger
+	rules []string // the ids of probe.Rules
 
-	mu    sync.Mutex
-	rows  map[string]row // by Target.Key
-	sweep int            // the sweep under way, from 1
+	mu   sync.Mutex
+	rows map[string]*row // by Target.Key
+	// place returns the target's place among all that are swept, and whether it
+	// is one of them; nil admits every target as it is.
+	place    func(probe.Target) (int, bool)
+	version  int // grows with each change
+	deflater *flate.Writer
+	pairs    map[[2]string]*dto.LabelPair // those of closed lists, which samples share
+	values   map[bool]*dto.Gauge          // likewise
+
+	drawing sync.Mutex
+	drawn   page.Fleet // of the version below
+	drawnOf int
 }
 
-func newBoard(asked []probe.Operation) *board {
-	return &board{
-		asked: asked,
-		host:  cachedDescs(),
-		reportTime: prometheus.NewDesc("gpreach_report_timestamp_seconds",
-			"When the sweep's probe of the target began, in Unix time: how old the target's cached series are.", []string{"target"}, nil),
-		targets: prometheus.NewDesc("gpreach_targets",
-			"Swept targets by the status of each asked operation, as cached from the last sweep.", []string{"operation", "status"}, nil),
-		rows: make(map[string]row),
+func newBoard(log *slog.Logger) *board {
+	b := &board{
+		log: log, rows: make(map[string]*row), drawnOf: -1,
+		pairs:  make(map[[2]string]*dto.LabelPair),
+		values: map[bool]*dto.Gauge{false: {Value: new(0.0)}, true: {Value: new(1.0)}},
+	}
+	b.deflater, _ = flate.NewWriter(nil, flate.DefaultCompression) // fails for another level only
+	for _, r := range probe.Rules() {
+		b.rules = append(b.rules, r.ID)
+	}
+	return b
+}
+
+// admit says who is swept from now on. The rows of all others go.
+func (b *board) admit(place func(probe.Target) (int, bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.place = place
+	b.version++
+	for key, r := range b.rows {
+		at, ok := place(r.target)
+		if !ok {
+			delete(b.rows, key)
+			continue
+		}
+		if at != r.target.Index {
+			moved := *r
+			moved.target.Index = at
+			b.rows[key] = &moved
+		}
 	}
 }
 
-// begin says that a sweep begins: what is put from now on belongs to it.
-func (b *board) begin() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sweep++
-}
-
-// put shows a report in place of the target's last one.
+// put shows a report in place of the target's last one, and logs what changed.
+// An excluded target, which has nothing to show, leaves.
 func (b *board) put(r *probe.Report) {
-	latest := row{target: r.Target.Name, made: r.Started, series: seriesOf(r)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	latest.sweep = b.sweep
-	b.rows[r.Target.Key()] = latest
+	key, at, ok := r.Target.Key(), r.Target.Index, true
+	if b.place != nil {
+		at, ok = b.place(r.Target)
+	}
+	if !ok {
+		return // it left while it was asked
+	}
+	if r.Excluded {
+		delete(b.rows, key)
+		b.version++
+		return
+	}
+	last := b.rows[key]
+	if last != nil && last.asked.After(r.Started) {
+		return // it was asked again meanwhile
+	}
+	latest, err := b.newRow(r, last)
+	if err != nil {
+		b.log.Error("a report could not be kept", "target", r.Target.Name, "err", err)
+		return
+	}
+	latest.target.Index = at
+	b.rows[key] = latest
+	b.version++
+	for _, c := range latest.changes[:latest.changed] {
+		b.log.Info("state changed", "operation", c.Operation, "target", r.Target.Name, "from", c.From, "to", c.To)
+	}
 }
 
-// finish says that the sweep asked every target: hosts that it did not put
-// have left.
-func (b *board) finish() {
+// stands returns the version that the board is.
+func (b *board) stands() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	maps.DeleteFunc(b.rows, func(_ string, r row) bool { return r.sweep != b.sweep })
+	return b.version
 }
 
-// snapshot returns the rows as they stand, in no order.
-func (b *board) snapshot() []row {
+// snapshot returns the rows as they stand, in target order, and the version
+// that they are.
+func (b *board) snapshot() ([]*row, int) {
+	b.mu.Lock()
+	rows, version := slices.Collect(maps.Values(b.rows)), b.version
+	b.mu.Unlock()
+	slices.SortFunc(rows, func(x, y *row) int {
+		return cmp.Or(cmp.Compare(x.target.Index, y.target.Index), cmp.Compare(x.target.Name, y.target.Name))
+	})
+	return rows, version
+}
+
+// find returns the row of a target by its name.
+func (b *board) find(name string) (*row, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Collect(maps.Values(b.rows))
-}
-
-// An operationStatus is what gpreach_targets counts by.
-type operationStatus struct{ operation, status string }
-
-// count returns how many of the rows stand at each operation's each status.
-func count(rows []row) map[operationStatus]int {
-	n := make(map[operationStatus]int)
-	for _, r := range rows {
-		for _, s := range r.series {
-			if s.family == operationInfo {
-				n[operationStatus{s.labels[0], s.labels[1]}]++
-			}
-		}
-	}
-	return n
-}
-
-// Describe implements prometheus.Collector.
-func (b *board) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range append(slices.Clip(b.host), b.reportTime, b.targets) {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (b *board) Collect(ch chan<- prometheus.Metric) {
-	rows := b.snapshot()
-	n := count(rows)
-	for _, op := range b.asked {
-		for _, status := range probe.Statuses() {
-			value := n[operationStatus{string(op), string(status)}]
-			sendGauge(ch, b.targets, float64(value), string(op), string(status))
-		}
-	}
-	for _, r := range rows {
-		b.host.send(ch, r.series, r.target)
-		sendGauge(ch, b.reportTime, float64(r.made.UnixMilli())/1000, r.target)
-	}
+	r, ok := b.rows[probe.Target{Name: name}.Key()]
+	return r, ok
 }

@@ -1,67 +1,144 @@
-// Package exporter shows what a Prober sees to Prometheus: one host probed now
-// at /probe, and the cached reports of a repeated sweep at /metrics.
+// Package exporter shows what a Prober sees to Prometheus and to people: one
+// host probed now at /probe, the cached reports of repeated sweeps at /metrics
+// and on a page, and the swept targets at /targets.
 //
-// It answers only requests that name this machine, probes only the targets of
-// the sweep, and uses no credential.
+// It answers only requests that name this machine, probes only what its
+// configuration allows, and uses no credential.
 package exporter
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
-	"time"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gpreach/gpreach/probe"
 )
 
-// Config says what an Exporter probes and how often.
+// Config wires an Exporter to its program.
 type Config struct {
-	Prober *probe.Prober
-	// Targets returns the targets of a sweep. It is called once a sweep.
-	Targets func() iter.Seq[probe.Target]
-	// Find returns the swept target that a name asked for at /probe means;
-	// false forbids the name.
-	Find        func(name string) (probe.Target, bool)
-	Asked       []probe.Operation // what sweeps ask; all when empty
-	Interval    time.Duration     // from the start of a sweep to the next; 15 minutes unless positive
-	Concurrency int               // hosts of a sweep at a time; at least 1
-	Rate        float64           // hosts that a sweep begins a second; 0 is unlimited
-	Version     string            // of the program, for gpreach_build_info
-	Hosts       []string          // names, beside addresses, under which requests may ask for this machine
-	Log         *slog.Logger
+	Settings *Settings
+	// Load returns the settings anew, at a reload; nil where there is nothing
+	// that could have changed.
+	Load func() (*Settings, error)
+	// Prober returns a Prober that is joined to the network. What it excludes
+	// is the Exporter's affair.
+	Prober  func(Probing) *probe.Prober
+	Own     func() ([]netip.Addr, error) // this machine's addresses; nil asks the system
+	Version string                       // of the program, for gpreach_build_info
+	Pprof   bool                         // serve net/http/pprof to connections over loopback
+	Log     *slog.Logger
 }
 
-// An Exporter sweeps its targets and answers for them over HTTP. Handler and
-// Run may be used at the same time.
+// An Exporter sweeps its targets and answers for them over HTTP. All its methods
+// may be used at the same time.
 type Exporter struct {
 	config  Config
 	board   *board
 	metrics *metrics
+	flights *flights
 
-	// probe and sweep are the Prober's, with the time that a host may take.
-	probe func(context.Context, probe.Target, []probe.Operation, time.Duration) *probe.Report
-	sweep func(context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report]
+	current   atomic.Pointer[generation]
+	reloading sync.Mutex
+	// web is the path of the file that says how we listen; it is read when we
+	// begin to.
+	web string
+
+	// probe and sweep are a Prober's.
+	probe func(*probe.Prober, context.Context, probe.Target, []probe.Operation) *probe.Report
+	sweep func(*probe.Prober, context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report]
 }
 
-// New returns an Exporter that has not swept yet.
+// New returns an Exporter that has not swept yet. Close ends it.
 func New(c Config) *Exporter {
-	if c.Interval <= 0 {
-		c.Interval = 15 * time.Minute
+	if c.Own == nil {
+		c.Own = ownAddresses
 	}
-	if len(c.Asked) == 0 {
-		c.Asked = probe.Operations()
+	e := &Exporter{
+		config: c, board: newBoard(c.Log), flights: newFlights(c.Log), web: c.Settings.WebConfig,
+		probe: (*probe.Prober).Probe, sweep: (*probe.Prober).Sweep,
 	}
-	c.Concurrency = max(c.Concurrency, 1)
-	b := newBoard(c.Asked)
-	return &Exporter{
-		config:  c,
-		board:   b,
-		metrics: newMetrics(c.Version, b),
-		probe: func(ctx context.Context, t probe.Target, asked []probe.Operation, budget time.Duration) *probe.Report {
-			p := *c.Prober
-			p.Deadline = budget
-			return p.Probe(ctx, t, asked)
-		},
-		sweep: c.Prober.Sweep,
+	e.metrics = newMetrics(c.Version, e)
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
+	e.take(c.Settings)
+	return e
+}
+
+// Close ends the probes that callers wait for, who are told what is known by
+// then. No further one begins.
+func (e *Exporter) Close() { e.flights.close() }
+
+// generation returns the configuration in force.
+func (e *Exporter) generation() *generation { return e.current.Load() }
+
+// take puts settings into force. e.reloading is held.
+func (e *Exporter) take(s *Settings) {
+	for _, w := range s.Warnings {
+		e.config.Log.Warn("configuration: " + w)
 	}
+	g := newGeneration(s, e.config.Prober)
+	last := e.current.Swap(g)
+	e.board.admit(func(t probe.Target) (int, bool) {
+		o, ok := g.find(t.Name)
+		return o.target.Index, ok
+	})
+	e.metrics.took(g)
+	if last != nil {
+		close(last.retired)
+	}
+}
+
+// Reload reads the configuration again. What is wrong with it changes nothing,
+// and is logged and returned.
+func (e *Exporter) Reload() error {
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
+	if e.config.Load == nil {
+		return errors.New("there is no configuration that could be read again")
+	}
+	s, err := e.config.Load()
+	if err != nil {
+		e.metrics.reloaded.Set(0)
+		e.logMistakes(err)
+		return err
+	}
+	was := e.generation().settings
+	if !slices.Equal(s.Listen, was.Listen) || s.WebConfig != was.WebConfig {
+		e.config.Log.Warn("listen or web_config has changed, which takes a restart: the old one stays in force")
+	}
+	e.take(s)
+	e.config.Log.Info("configuration reloaded", "sweeps", len(s.Sweeps))
+	return nil
+}
+
+// logMistakes writes a line for each mistake.
+func (e *Exporter) logMistakes(err error) {
+	all := []error{err}
+	if mistakes, ok := errors.AsType[Mistakes](err); ok {
+		all = mistakes.Unwrap()
+	}
+	for _, err := range all {
+		e.config.Log.Error("configuration not reloaded, the old one stays in force", "err", err)
+	}
+}
+
+// ownAddresses returns the addresses of this machine's interfaces.
+func ownAddresses() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var own []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr().Unmap().WithZone(""))
+		}
+	}
+	return own, nil
 }

@@ -8,18 +8,20 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/goleak"
 
 	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/targets"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -54,22 +56,6 @@ func lint(t *testing.T, exposition string) {
 	}
 }
 
-// gather returns how many series a collector has.
-func gather(t *testing.T, c prometheus.Collector) int {
-	t.Helper()
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, f := range families {
-		n += len(f.GetMetric())
-	}
-	return n
-}
-
 // asked is one probe that an Exporter wanted.
 type asked struct {
 	target     probe.Target
@@ -78,49 +64,110 @@ type asked struct {
 	within     time.Duration // until its context ends by itself; 0 for never
 }
 
+// settingsFor returns settings with one sweep of the hosts, none where there are none.
+func settingsFor(hosts ...string) *Settings {
+	s := DefaultSettings()
+	if len(hosts) > 0 {
+		sweep := DefaultSweep()
+		sweep.Name, sweep.Targets = "all", listOf(hosts...)
+		s.Sweeps = []Sweep{sweep}
+	}
+	return s
+}
+
+func listOf(hosts ...string) *targets.List {
+	l, err := targets.Parse(hosts, targets.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// A recorder keeps what an Exporter's probes were asked, and its log.
+type recorder struct {
+	mu     sync.Mutex
+	probes []asked
+	text   bytes.Buffer
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(b)
+}
+
+// log returns what has been logged, and forgets it.
+func (r *recorder) log() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.text.Reset()
+	return r.text.String()
+}
+
+func (r *recorder) asked() []asked {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.probes
+}
+
 // newExporter returns an Exporter that sweeps the named hosts, whose probes
-// and sweeps return the reports that answer makes, and a place where its
-// probes and its log can be seen.
-func newExporter(answer func(name string) *probe.Report, hosts ...string) (*Exporter, *[]asked, *bytes.Buffer) {
-	var log bytes.Buffer
-	var probes []asked
+// and sweeps return the reports that answer makes, and what can be seen of it.
+func newExporter(t *testing.T, answer func(name string) *probe.Report, hosts ...string) (*Exporter, *recorder) {
+	t.Helper()
+	return newExporterOf(t, settingsFor(hosts...), answer)
+}
+
+func newExporterOf(t *testing.T, s *Settings, answer func(name string) *probe.Report) (*Exporter, *recorder) {
+	t.Helper()
+	var rec recorder
 	e := New(Config{
-		Prober: &probe.Prober{Deadline: 15 * time.Second},
-		Targets: func() iter.Seq[probe.Target] {
-			return func(yield func(probe.Target) bool) {
-				for i, h := range hosts {
-					if !yield(probe.Target{Name: h, Source: probe.FromArgument, Index: i}) {
-						return
-					}
-				}
-			}
+		Settings: s,
+		Prober: func(p Probing) *probe.Prober {
+			return &probe.Prober{Timeout: p.Timeout, Deadline: p.Deadline, Vantage: "gpmc01"}
 		},
-		Find: func(name string) (probe.Target, bool) {
-			t := probe.Target{Name: probe.Target{Name: name}.Key(), Source: probe.FromArgument}
-			return t, slices.Contains(hosts, t.Name)
-		},
-		Asked:   probe.Operations(),
+		Own:     func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("192.0.2.7")}, nil },
 		Version: "1.2.3",
-		Log:     slog.New(slog.NewTextHandler(&log, nil)),
+		Log:     slog.New(slog.NewTextHandler(&rec, nil)),
 	})
-	e.probe = func(ctx context.Context, t probe.Target, ops []probe.Operation, budget time.Duration) *probe.Report {
-		a := asked{t, ops, budget, 0}
+	t.Cleanup(e.Close)
+	e.probe = func(p *probe.Prober, ctx context.Context, t probe.Target, ops []probe.Operation) *probe.Report {
+		a := asked{t, ops, p.Deadline, 0}
 		if end, ok := ctx.Deadline(); ok {
 			a.within = time.Until(end)
 		}
-		probes = append(probes, a)
+		rec.mu.Lock()
+		rec.probes = append(rec.probes, a)
+		rec.mu.Unlock()
 		return answer(t.Name)
 	}
-	e.sweep = func(_ context.Context, targets iter.Seq[probe.Target], _ probe.Plan) iter.Seq[*probe.Report] {
+	e.sweep = sweepWith(answer)
+	return e, &rec
+}
+
+// sweepWith returns a sweep whose reports answer makes.
+func sweepWith(answer func(name string) *probe.Report) func(*probe.Prober, context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report] {
+	return func(_ *probe.Prober, _ context.Context, targets iter.Seq[probe.Target], _ probe.Plan) iter.Seq[*probe.Report] {
 		return func(yield func(*probe.Report) bool) {
 			for t := range targets {
-				if !yield(answer(t.Name)) {
+				r := answer(t.Name)
+				r.Target = t
+				if !yield(r) {
 					return
 				}
 			}
 		}
 	}
-	return e, &probes, &log
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// sweepAll lets each sweep ask its targets once.
+func sweepAll(t *testing.T, e *Exporter) {
+	t.Helper()
+	g := e.generation()
+	for i := range g.settings.Sweeps {
+		e.sweepOnce(t.Context(), g, i, 0)
+	}
 }
 
 // request asks as a scraper on this machine would.
@@ -146,3 +193,5 @@ func get(t *testing.T, e *Exporter, url string) string {
 	}
 	return body
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,40 +1,48 @@
 package exporter
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strconv"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/internal/page"
 )
 
-// scrapeMargin is what of a scraper's patience is left for the way there and back.
-const scrapeMargin = 500 * time.Millisecond
+const (
+	// maxScrapes is how many scrapes of /metrics are answered at a time.
+	maxScrapes = 8
+	// maxScrapeTime is how long a scraper may take to read one.
+	maxScrapeTime = time.Minute
+)
 
-const index = `gpreach: can Group Policy Results and a remote gpupdate reach these hosts?
-
-/probe?target=HOST&for=rsop|refresh|all   one host of the sweep, probed now
-/metrics                                  the sweep's cached results, and the exporter's own metrics
-/-/healthy                                200 while this answers
-`
-
-// Handler returns what the exporter answers. It turns away requests whose Host
-// is neither loopback nor one of the listen addresses.
+// Handler returns what the exporter answers where it listens. It turns away
+// requests whose Host is neither loopback nor one of the listen addresses nor an
+// external host, and changes that a page of another origin asks for.
 func (e *Exporter) Handler(listen ...net.Addr) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", text(index))
-	mux.HandleFunc("GET /-/healthy", text("ok\n"))
-	mux.HandleFunc("GET /probe", e.serveProbe)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, e.promOpts()))
-	return e.checkHost(listen, mux)
+	answer := func(method, path string, h http.Handler) {
+		mux.Handle(method+" "+path, h)
+		mux.HandleFunc(path, wrongMethod(method))
+	}
+	answer("GET", "/-/healthy", text("ok\n"))
+	answer("GET", "/-/ready", text("ok\n")) // it is listened on when the configuration has been taken
+	answer("POST", "/-/reload", e.reloadHandler(listen))
+	answer("GET", "/probe", http.HandlerFunc(e.serveProbe))
+	answer("GET", "/metrics", e.metricsHandler())
+	answer("GET", "/targets", e.guarded(listen, http.HandlerFunc(e.serveTargets)))
+	mux.Handle("/debug/pprof/", e.pprofHandler())
+	mux.Handle("/", e.guarded(listen, page.Handler(e.Source())))
+
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		e.reject(w, http.StatusForbidden, foreign, "This change was asked for by a page of another origin: ask from gpreach's own page, or without a browser.")
+	}))
+	return e.checkHost(listen, origin.Handler(mux))
 }
 
 // Server returns a server for the handler, with bounds that fit an exporter.
@@ -56,6 +64,29 @@ func text(s string) http.HandlerFunc {
 	}
 }
 
+// wrongMethod answers what is asked for by a method other than the one.
+func wrongMethod(method string) http.HandlerFunc {
+	allowed := method
+	if method == "GET" {
+		allowed = "GET, HEAD"
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		http.Error(w, fmt.Sprintf("%s answers %s, and no other method.", r.URL.Path, method), http.StatusMethodNotAllowed)
+	}
+}
+
+// metricsHandler answers scrapes, a bounded number at a time.
+func (e *Exporter) metricsHandler() http.Handler {
+	o := e.promOpts()
+	o.MaxRequestsInFlight = maxScrapes
+	scrape := promhttp.HandlerFor(gatherer{e.metrics.registry, e}, o)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(maxScrapeTime)) // fails only where there is no connection
+		scrape.ServeHTTP(w, r)
+	})
+}
+
 func (e *Exporter) promOpts() promhttp.HandlerOpts {
 	return promhttp.HandlerOpts{
 		ErrorLog:          slog.NewLogLogger(e.config.Log.Handler(), slog.LevelError),
@@ -70,72 +101,58 @@ func (e *Exporter) reject(w http.ResponseWriter, status int, reason, sentence st
 	http.Error(w, sentence, status)
 }
 
-// serveProbe probes one host while the caller waits.
-func (e *Exporter) serveProbe(w http.ResponseWriter, r *http.Request) {
-	name, asked, err := parseProbe(r.URL.RawQuery)
-	if err != nil {
-		e.reject(w, http.StatusBadRequest, badRequest, fmt.Sprintf("This cannot be answered: %v.", err))
-		return
-	}
-	target, ok := e.config.Find(name)
-	if a, literal := target.Addr(); literal && a.Zone() != "" {
-		ok = false // a zone means something on one machine only: no request may name one
-	}
-	if !ok {
-		e.reject(w, http.StatusForbidden, forbidden,
-			fmt.Sprintf("%+.253q is not one of the swept targets, and only those are probed: to allow it, name it among the TARGETs of gpreach serve.", name))
-		return
-	}
-
-	ctx, budget := r.Context(), e.config.Prober.Deadline
-	if patience, ok := scrapeTimeout(r); ok {
-		budget = min(budget, patience-scrapeMargin)
-		// Resolving is outside the budget, so the whole is bounded as well.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience-scrapeMargin/2)
-		defer cancel()
-	}
-	e.metrics.inFlight.Inc()
-	defer e.metrics.inFlight.Dec()
-	report := e.probe(ctx, target, asked, budget)
-	switch {
-	case r.Context().Err() != nil: // the caller left, and took the probe's context along
-	case report.Excluded:
-		e.reject(w, http.StatusForbidden, forbidden,
-			fmt.Sprintf("Every address of %+.253q is excluded: to allow it, change the --exclude of gpreach serve.", name))
-	default:
-		e.metrics.finished(report)
-		promhttp.HandlerFor(probeRegistry(report, budget), e.promOpts()).ServeHTTP(w, r)
-	}
+// reloadHandler reads the configuration again, for whoever would be shown the
+// page or asks from this machine: each time, all sweeps begin anew.
+func (e *Exporter) reloadHandler(listen []net.Addr) http.Handler {
+	wider := Wider(listen...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wider && !overLoopback(r) && !Secure(e.web).Authenticated {
+			http.Error(w, "gpreach listens beyond loopback without authentication, so it reloads only when asked over loopback or by SIGHUP.", http.StatusForbidden)
+			return
+		}
+		if err := e.Reload(); err != nil {
+			http.Error(w, "Nothing has changed: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		text("ok\n")(w, r)
+	})
 }
 
-// parseProbe reads the query of /probe.
-func parseProbe(query string) (name string, asked []probe.Operation, err error) {
-	q, err := url.ParseQuery(query)
-	if err != nil {
-		return "", nil, fmt.Errorf("the query is malformed: %+q", err.Error())
-	}
-	if len(q["target"]) != 1 || q.Get("target") == "" {
-		return "", nil, errors.New("want exactly one host, as in /probe?target=HOST&for=rsop|refresh|all")
-	}
-	operations := "all"
-	switch f := q["for"]; len(f) {
-	case 0:
-	case 1:
-		operations = f[0]
-	default:
-		return "", nil, errors.New("want for= at most once: rsop, refresh or all")
-	}
-	asked, err = probe.ParseOperations(operations)
-	return q.Get("target"), asked, err
+// overLoopback reports whether a request came from this machine.
+func overLoopback(r *http.Request) bool {
+	arrived, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && address(arrived).IsLoopback()
 }
 
-// scrapeTimeout returns how long Prometheus waits for the answer, if it says
-// so and leaves time for a probe. More than an hour bounds nothing.
-func scrapeTimeout(r *http.Request) (time.Duration, bool) {
-	s, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || !(s > scrapeMargin.Seconds() && s <= time.Hour.Seconds()) {
-		return 0, false
-	}
-	return time.Duration(s * float64(time.Second)), true
+// guarded answers only where no stranger can ask: where we listen on loopback
+// alone, or the web configuration wants authentication as it stands now.
+func (e *Exporter) guarded(listen []net.Addr, next http.Handler) http.Handler {
+	wider := Wider(listen...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wider && !Secure(e.web).Authenticated {
+			http.Error(w, "The page and /targets are off, as gpreach listens beyond loopback without authentication: to turn them on, set basic_auth_users or RequireAndVerifyClientCert in the file of web_config.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pprofHandler serves net/http/pprof over loopback where it was asked for.
+func (e *Exporter) pprofHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !e.config.Pprof:
+			http.Error(w, "Profiles are off: to turn them on, start gpreach serve with --web.pprof.", http.StatusNotFound)
+		case !overLoopback(r):
+			http.Error(w, "Profiles are told over loopback alone.", http.StatusForbidden)
+		default:
+			mux.ServeHTTP(w, r)
+		}
+	})
 }

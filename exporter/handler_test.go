@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gpreach/gpreach/probe"
 )
@@ -25,11 +26,11 @@ func TestProbe(t *testing.T) {
 		{"probe_mixed.prom", mixedReport("ws-001")},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
-			e, _, log := newExporter(func(string) *probe.Report { return tt.report }, "ws-001")
+			e, rec := newExporter(t, func(string) *probe.Report { return tt.report }, "ws-001")
 			body := get(t, e, "/probe?target=ws-001")
 			golden(t, tt.golden, body)
 			lint(t, body)
-			if log.Len() > 0 {
+			if log := rec.log(); log != "" {
 				t.Errorf("a probe was logged: %s", log)
 			}
 		})
@@ -43,7 +44,7 @@ func TestProbeSuccess(t *testing.T) {
 	} {
 		report := readyReport("ws-001")
 		report.Operations[1].Status = status
-		e, _, _ := newExporter(func(string) *probe.Report { return report }, "ws-001")
+		e, _ := newExporter(t, func(string) *probe.Report { return report }, "ws-001")
 		if body := get(t, e, "/probe?target=ws-001"); !strings.Contains(body, "\nprobe_success "+want+"\n") {
 			t.Errorf("ready and %s: want probe_success %s:\n%s", status, want, body)
 		}
@@ -58,11 +59,11 @@ func TestProbeAsks(t *testing.T) {
 		"target=ws-001&for=rsop":     {probe.RSoP},
 		"for=refresh&target=WS-001.": {probe.Refresh},
 	} {
-		e, probes, _ := newExporter(readyReport, "ws-001")
+		e, rec := newExporter(t, readyReport, "ws-001")
 		get(t, e, "/probe?"+query)
 		target := probe.Target{Name: "ws-001", Source: probe.FromArgument}
 		wanted := []asked{{target: target, operations: want, budget: 15 * time.Second}}
-		if d := cmp.Diff(wanted, *probes, cmp.AllowUnexported(asked{})); d != "" {
+		if d := cmp.Diff(wanted, rec.asked(), cmp.AllowUnexported(asked{}), cmpopts.IgnoreFields(asked{}, "within")); d != "" {
 			t.Errorf("%s: %s", query, d)
 		}
 	}
@@ -70,7 +71,7 @@ func TestProbeAsks(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	type bounds struct{ budget, within time.Duration }
-	deadlineOnly := bounds{budget: 15 * time.Second}
+	deadlineOnly := bounds{15 * time.Second, 21 * time.Second} // resolving has a bound of its own
 	for header, want := range map[string]bounds{
 		"":       deadlineOnly,
 		"10":     {9500 * time.Millisecond, 9750 * time.Millisecond},
@@ -87,11 +88,11 @@ func TestBudget(t *testing.T) {
 	} {
 		t.Run(header, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, probes, _ := newExporter(readyReport, "ws-001")
+				e, rec := newExporter(t, readyReport, "ws-001")
 				r := request("GET", "/probe?target=ws-001")
 				r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
 				_, body := answerTo(e.Handler(), r)
-				if got := (bounds{(*probes)[0].budget, (*probes)[0].within}); got != want {
+				if got := (bounds{rec.asked()[0].budget, rec.asked()[0].within}); got != want {
 					t.Errorf("got %v, want %v", got, want)
 				}
 				if line := fmt.Sprintf("\nprobe_timeout_seconds %v\n", want.budget.Seconds()); !strings.Contains(body, line) {
@@ -115,8 +116,13 @@ func TestRejected(t *testing.T) {
 		says      string
 	}{
 		{"not swept", "/probe?target=dc-1", 403, forbidden, `"dc-1" is not one of the swept targets, and only those are probed: to allow it, name it among the TARGETs`},
-		{"markup", "/probe?target=%3Cb%3E%22%0a%1b%5b31m%e2%80%ae", 403, forbidden, `"<b>\"\n\x1b[31m\u202e" is not`},
-		{"every address excluded", "/probe?target=ws-001", 403, forbidden, `Every address of "ws-001" is excluded`},
+		{"markup", "/probe?target=%3Cb%3E%22%0a%1b%5b31m%e2%80%ae", 400, badRequest, `"<b>\"\n\x1b[31m\u202e" is neither`},
+		{"every address excluded", "/probe?target=ws-001", 403, forbidden, `"ws-001" leads to no address that may be probed: to allow it`},
+		{"a range", "/probe?target=10.0.0.0/24", 400, badRequest, `"10.0.0.0/24" is a range`},
+		{"a file", "/probe?target=@hosts", 400, badRequest, `cannot stand in a list`},
+		{"a port", "/probe?target=ws-001:135", 400, badRequest, `has a port`},
+		{"debug", "/probe?target=ws-001&debug=true", 403, debugOff, "set probe.debug: true"},
+		{"a strange debug", "/probe?target=ws-001&debug=1", 400, badRequest, "true or false"},
 		{"no target", "/probe", 400, badRequest, "want exactly one host"},
 		{"empty target", "/probe?target=", 400, badRequest, "want exactly one host"},
 		{"two targets", "/probe?target=ws-001&target=ws-001", 400, badRequest, "want exactly one host"},
@@ -126,7 +132,7 @@ func TestRejected(t *testing.T) {
 		{"malformed query", "/probe?target=ws-001;for=rsop", 400, badRequest, "malformed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e, _, _ := newExporter(excluded, "ws-001")
+			e, _ := newExporter(t, excluded, "ws-001")
 			res, body := answerTo(e.Handler(), request("GET", tt.url))
 			if res.Code != tt.status || !strings.Contains(body, tt.says) || strings.Count(body, "\n") != 1 {
 				t.Errorf("got %d: %s", res.Code, body)
@@ -147,26 +153,9 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// A caller that leaves ends its probe, which then counts for nothing.
-func TestCallerLeaves(t *testing.T) {
-	e, _, _ := newExporter(nil, "ws-001")
-	ctx, leave := context.WithCancel(t.Context())
-	e.probe = func(ctx context.Context, t probe.Target, _ []probe.Operation, _ time.Duration) *probe.Report {
-		leave()
-		<-ctx.Done()
-		return readyReport(t.Name)
-	}
-	if _, body := answerTo(e.Handler(), request("GET", "/probe?target=ws-001").WithContext(ctx)); body != "" {
-		t.Errorf("got %s", body)
-	}
-	if own := get(t, e, "/metrics"); !strings.Contains(own, "gpreach_probes_total 0\n") {
-		t.Error(own)
-	}
-}
-
 // No request names an interface of this machine, listed or not.
 func TestZone(t *testing.T) {
-	e, _, _ := newExporter(readyReport, "fe80::1%eth0")
+	e, _ := newExporter(t, readyReport, "fe80::1%eth0")
 	if res, body := answerTo(e.Handler(), request("GET", "/probe?target=fe80::1%25eth0")); res.Code != 403 {
 		t.Errorf("got %d: %s", res.Code, body)
 	}
@@ -178,19 +167,20 @@ func TestPaths(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"GET", "/", 200, "/probe?target=HOST"},
 		{"GET", "/-/healthy", 200, "ok\n"},
+		{"GET", "/-/ready", 200, "ok\n"},
+		{"GET", "/targets", 200, "ws-001"},
 		{"GET", "/metrics", 200, "gpreach_build_info{"},
 		{"HEAD", "/metrics", 200, ""},
 		{"HEAD", "/probe?target=ws-001", 200, ""},
-		{"POST", "/probe?target=ws-001", 405, ""},
-		{"POST", "/metrics", 405, ""},
-		{"DELETE", "/", 405, ""},
-		{"GET", "/host/ws-001", 404, ""},
-		{"GET", "/debug/pprof/", 404, ""},
-		{"GET", "/-/reload", 404, ""},
+		{"POST", "/probe?target=ws-001", 405, "/probe answers GET, and no other method."},
+		{"POST", "/metrics", 405, "GET"},
+		{"POST", "/targets", 405, "GET"},
+		{"GET", "/-/reload", 405, "/-/reload answers POST"},
+		{"POST", "/-/reload", 500, "Nothing has changed: there is no configuration"},
+		{"GET", "/debug/pprof/", 404, "--web.pprof"},
 	} {
-		e, _, _ := newExporter(readyReport, "ws-001")
+		e, _ := newExporter(t, readyReport, "ws-001")
 		res, body := answerTo(e.Handler(), request(tt.method, tt.path))
 		if res.Code != tt.status || !strings.Contains(body, tt.says) {
 			t.Errorf("%s %s: got %d: %s", tt.method, tt.path, res.Code, body)
@@ -215,6 +205,11 @@ func TestHost(t *testing.T) {
 		{"10.0.0.6:10135", specific, specific, 421},
 		{"attacker.example:10135", specific, specific, 421},
 		{"GPMC01.corp.example.:10135", specific, specific, 200},
+		{"gpreach.corp.example", specific, specific, 200},
+		{"GPREACH.corp.example.:443", specific, specific, 200},
+		{"192.0.2.80:443", specific, specific, 200},
+		{"[::ffff:192.0.2.80]", specific, specific, 200},
+		{"192.0.2.81", specific, specific, 421},
 		{"localhost.attacker.example", specific, specific, 421},
 		{"127.0.0.1.attacker.example", specific, specific, 421},
 		{"", specific, specific, 421},
@@ -226,8 +221,10 @@ func TestHost(t *testing.T) {
 		{"10.0.0.6:10135", wildcard, "10.0.0.5:10135", 421},
 		{"attacker.example", wildcard, "10.0.0.5:10135", 421},
 	} {
-		e, _, _ := newExporter(readyReport, "ws-001")
-		e.config.Hosts = []string{"gpmc01.corp.example"}
+		settings := settingsFor("ws-001")
+		settings.Listen = []string{"gpmc01.corp.example:10135", tt.listen}
+		settings.ExternalHosts = []string{"gpreach.corp.example", "192.0.2.80"}
+		e, _ := newExporterOf(t, settings, readyReport)
 		r := request("GET", "/-/healthy")
 		r.Host = tt.host
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tcp(tt.arrived)))

@@ -17,39 +17,48 @@ const (
 	ruleReachable
 	ruleFailure
 	ruleAccess
+	reportTime // of swept hosts alone
 )
 
 // A description is what a family of series is called, means and is told apart by.
 type description struct {
 	name, help string
-	labels     []string
+	cached     string   // what else is so of a swept host's
+	labels     []string // beside the target of a swept host
 }
+
+const cachedNote = " A cached result of the last sweep: see gpreach_report_timestamp_seconds."
 
 // families describes the series of a host. All their label values come from
 // closed lists.
-func families() []description {
-	return []description{
-		operationInfo: {
-			"gpreach_operation_info", "The status of each asked operation on the host; always 1.",
-			[]string{"operation", "status"},
-		},
-		operationReady: {
-			"gpreach_operation_ready", "Whether the operation is ready on the host: every firewall rule that it needs lets us through.",
-			[]string{"operation"},
-		},
-		ruleReachable: {
-			"gpreach_rule_reachable", "Whether the service behind the firewall rule can be reached; absent where that is unknown.",
-			[]string{"rule"},
-		},
-		ruleFailure: {
-			"gpreach_rule_failure_info", "The stage at which the way to a rule's service broke and what came of it; always 1, absent unless the rule is unreachable or its access denied.",
-			[]string{"rule", "stage", "outcome"},
-		},
-		ruleAccess: {
-			"gpreach_rule_access_granted", "Whether the credential was let in behind the firewall rule; absent where that was not tested.",
-			[]string{"rule"},
-		},
-	}
+func families() []description { return described }
+
+// described is never changed.
+var described = []description{
+	operationInfo: {
+		"gpreach_operation_info", "The status of each asked operation on the host; always 1.", cachedNote,
+		[]string{"operation", "status"},
+	},
+	operationReady: {
+		"gpreach_operation_ready", "Whether the operation is ready on the host: every firewall rule that it needs lets us through.", cachedNote,
+		[]string{"operation"},
+	},
+	ruleReachable: {
+		"gpreach_rule_reachable", "Whether the service behind the firewall rule can be reached; absent where that is unknown.", cachedNote,
+		[]string{"rule"},
+	},
+	ruleFailure: {
+		"gpreach_rule_failure_info", "The stage at which the way to a rule's service broke and what came of it; always 1, absent unless the rule is unreachable or its access denied.", cachedNote,
+		[]string{"rule", "stage", "outcome"},
+	},
+	ruleAccess: {
+		"gpreach_rule_access_granted", "Whether the credential was let in behind the firewall rule; absent where that was not tested.", cachedNote,
+		[]string{"rule"},
+	},
+	reportTime: {
+		"gpreach_report_timestamp_seconds", "When the sweep's probe of the target began, in Unix time: how old the target's cached series are.", "",
+		nil,
+	},
 }
 
 // A series is one sample about a host. Its labels share the strings of package
@@ -114,35 +123,21 @@ func number(b bool) float64 {
 type descs []*prometheus.Desc
 
 // freshDescs describes the series of the one host that was probed just now.
-func freshDescs() descs { return newDescs("") }
-
-// cachedDescs describes the same series of any swept host.
-func cachedDescs() descs {
-	return newDescs(" A cached result of the last sweep: see gpreach_report_timestamp_seconds.", "target")
-}
-
-func newDescs(note string, target ...string) descs {
+func freshDescs() descs {
 	var d descs
-	for _, f := range families() {
-		d = append(d, prometheus.NewDesc(f.name, f.help+note, slices.Concat(target, f.labels), nil))
+	for _, f := range families()[:reportTime] {
+		d = append(d, prometheus.NewDesc(f.name, f.help, f.labels, nil))
 	}
 	return d
 }
 
-// send sends the series as metrics, with the target before their own labels
-// where the descriptors want one.
-func (d descs) send(ch chan<- prometheus.Metric, all []series, target ...string) {
+// send sends the series as metrics.
+func (d descs) send(ch chan<- prometheus.Metric, all []series) {
 	for _, s := range all {
-		sendGauge(ch, d[s.family], s.value, slices.Concat(target, s.labels)...)
+		m, err := prometheus.NewConstMetric(d[s.family], prometheus.GaugeValue, s.value, s.labels...)
+		if err != nil {
+			m = prometheus.NewInvalidMetric(d[s.family], err)
+		}
+		ch <- m
 	}
-}
-
-// sendGauge sends a metric that is made at the scrape. What cannot be one, such
-// as a label that is not UTF-8, costs that series and no other.
-func sendGauge(ch chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
-	m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	if err != nil {
-		m = prometheus.NewInvalidMetric(d, err)
-	}
-	ch <- m
 }

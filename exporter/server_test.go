@@ -55,8 +55,8 @@ func connect(t *testing.T, e *Exporter) net.Conn {
 // A probe may take longer than the server gives a client to say what it wants.
 func TestServerWaitsForAProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, _, _ := newExporter(nil, "ws-001")
-		e.probe = func(ctx context.Context, t probe.Target, _ []probe.Operation, _ time.Duration) *probe.Report {
+		e, _ := newExporter(t, nil, "ws-001")
+		e.probe = func(_ *probe.Prober, ctx context.Context, t probe.Target, _ []probe.Operation) *probe.Report {
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Minute):
@@ -79,7 +79,7 @@ func TestServerWaitsForAProbe(t *testing.T) {
 
 func TestServerDropsAClientThatSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, _, _ := newExporter(nil)
+		e, _ := newExporter(t, nil)
 		conn := connect(t, e)
 		defer conn.Close()
 		fmt.Fprint(conn, "GET /")

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/targets"
 )
 
 func mixedFleet(name string) *probe.Report {
@@ -40,16 +41,16 @@ lines:
 func TestMetrics(t *testing.T) {
 	for _, tt := range []struct {
 		golden string
-		hosts  []string
+		swept  bool
 	}{
-		{"metrics_start.prom", nil},
-		{"metrics_swept.prom", []string{"ws-001", "ws-002"}},
+		{"metrics_start.prom", false},
+		{"metrics_swept.prom", true},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, _, _ := newExporter(mixedFleet, tt.hosts...)
-				if tt.hosts != nil {
-					e.sweepOnce(t.Context())
+				e, _ := newExporter(t, mixedFleet, "ws-001", "ws-002")
+				if tt.swept {
+					sweepAll(t, e)
 				}
 				body := get(t, e, "/metrics")
 				lint(t, body)
@@ -62,46 +63,88 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// at runs the exporter's sweeps for a while and returns when each began.
-func at(t *testing.T, e *Exporter, long, during time.Duration) []time.Duration {
-	var begun []time.Duration
+// at runs the exporter's sweeps for a while and returns when each round began,
+// and how fast it was to ask.
+func at(t *testing.T, e *Exporter, long, during time.Duration) (begun []time.Duration, rates []float64) {
 	start, under := time.Now(), 0
-	e.sweep = func(ctx context.Context, _ iter.Seq[probe.Target], _ probe.Plan) iter.Seq[*probe.Report] {
-		return func(func(*probe.Report) bool) {
-			begun = append(begun, time.Since(start))
+	e.sweep = func(_ *probe.Prober, ctx context.Context, targets iter.Seq[probe.Target], plan probe.Plan) iter.Seq[*probe.Report] {
+		return func(yield func(*probe.Report) bool) {
+			begun, rates = append(begun, time.Since(start)), append(rates, plan.Rate)
 			if under++; under > 1 {
-				t.Error("sweeps overlap")
+				t.Error("rounds overlap")
 			}
 			select {
 			case <-time.After(long):
 			case <-ctx.Done():
 			}
 			under--
+			for t := range targets {
+				if !yield(readyReport(t.Name)) {
+					return
+				}
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), during)
 	defer cancel()
 	e.Run(ctx)
-	return begun
+	return begun, rates
 }
 
-func TestRunSweepsEveryInterval(t *testing.T) {
+func TestRounds(t *testing.T) {
+	const minute = time.Minute
 	for _, tt := range []struct {
 		name         string
 		long, during time.Duration
-		want         []time.Duration
+		least, most  []time.Duration // when the rounds begin
 	}{
-		{"at once, then every interval", time.Minute, 40 * time.Minute, []time.Duration{0, 15 * time.Minute, 30 * time.Minute}},
-		{"a long sweep delays the next", 20 * time.Minute, 50 * time.Minute, []time.Duration{0, 20 * time.Minute, 40 * time.Minute}},
-		{"ended in the first sweep", time.Hour, time.Minute, []time.Duration{0}},
+		{"at once, then every interval, give or take a tenth", minute, 26 * minute, []time.Duration{0, 810 * time.Second}, []time.Duration{0, 990 * time.Second}},
+		{"a long round delays the next", 20 * minute, 50 * minute, []time.Duration{0, 20 * minute, 40 * minute}, []time.Duration{0, 20 * minute, 40 * minute}},
+		{"ended in the first round", time.Hour, minute, []time.Duration{0}, []time.Duration{0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, _, _ := newExporter(readyReport)
-				if d := cmp.Diff(tt.want, at(t, e, tt.long, tt.during)); d != "" {
-					t.Error(d)
+				e, _ := newExporter(t, readyReport, "ws-001")
+				begun, _ := at(t, e, tt.long, tt.during)
+				if len(begun) != len(tt.least) {
+					t.Fatalf("rounds began at %v", begun)
+				}
+				for i, b := range begun {
+					if b < tt.least[i] || b > tt.most[i] {
+						t.Errorf("round %d began at %v", i, b)
+					}
 				}
 			})
+		})
+	}
+}
+
+// Intervals differ, so that exporters that were started together drift apart.
+func TestRoundsAreJittered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _ := newExporter(t, readyReport, "ws-001")
+		begun, _ := at(t, e, 0, 24*time.Hour)
+		gaps := map[time.Duration]bool{}
+		for i := 1; i < len(begun); i++ {
+			gaps[begun[i]-begun[i-1]] = true
+		}
+		if len(gaps) < 50 {
+			t.Errorf("%d rounds, %d different gaps", len(begun), len(gaps))
+		}
+	})
+}
+
+// The first round is as fast as it may be, the later ones take half of the interval.
+func TestLaterRoundsAreSpread(t *testing.T) {
+	for _, tt := range []struct{ rate, later float64 }{{200, 2. / 450}, {0, 2. / 450}, {.001, .001}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := settingsFor("ws-001", "ws-002")
+			s.Sweeps[0].Rate = tt.rate
+			e, _ := newExporterOf(t, s, readyReport)
+			_, rates := at(t, e, 0, 20*time.Minute)
+			if d := cmp.Diff([]float64{tt.rate, tt.later}, rates); d != "" {
+				t.Error(d)
+			}
 		})
 	}
 }
@@ -119,40 +162,33 @@ func hostsOf(t *testing.T, e *Exporter, names ...string) []string {
 	return shown
 }
 
-func TestHostsThatLeftAreForgotten(t *testing.T) {
-	e, _, _ := newExporter(readyReport, "ws-001", "ws-002", "ws-003")
-	e.sweepOnce(t.Context())
-
-	e.config.Targets = func() iter.Seq[probe.Target] {
-		return func(yield func(probe.Target) bool) {
-			_ = yield(probe.Target{Name: "WS-002."}) && yield(probe.Target{Name: "ws-003"}) && yield(probe.Target{Name: "ws-004"})
-		}
-	}
+// A host whose every address is excluded by now has left.
+func TestExcludedHostLeaves(t *testing.T) {
+	e, _ := newExporter(t, readyReport, "ws-001", "ws-002")
+	sweepAll(t, e)
 	sweep := e.sweep
-	e.sweep = func(ctx context.Context, targets iter.Seq[probe.Target], plan probe.Plan) iter.Seq[*probe.Report] {
+	e.sweep = func(p *probe.Prober, ctx context.Context, targets iter.Seq[probe.Target], plan probe.Plan) iter.Seq[*probe.Report] {
 		return func(yield func(*probe.Report) bool) {
-			for r := range sweep(ctx, targets, plan) {
-				r.Excluded = r.Target.Name == "ws-003"
-				if !yield(r) {
+			for r := range sweep(p, ctx, targets, plan) {
+				if r.Excluded = r.Target.Name == "ws-001"; !yield(r) {
 					return
 				}
 			}
 		}
 	}
-	e.sweepOnce(t.Context())
-	got := hostsOf(t, e, "ws-001", "ws-002", "WS-002.", "ws-003", "ws-004")
-	if d := cmp.Diff([]string{"WS-002.", "ws-004"}, got); d != "" {
+	sweepAll(t, e)
+	if d := cmp.Diff([]string{"ws-002"}, hostsOf(t, e, "ws-001", "ws-002")); d != "" {
 		t.Error(d)
 	}
 }
 
-// When a sweep is interrupted, what it had learned stays, what it canceled is
-// not shown, and the rest stands as the last sweep left it.
-func TestInterruptedSweep(t *testing.T) {
-	e, _, log := newExporter(readyReport, "ws-001", "ws-002")
-	e.sweepOnce(t.Context())
+// When a round is interrupted, what it had learned stays, what it canceled is
+// not shown, and the rest stands as the last one left it.
+func TestInterruptedRound(t *testing.T) {
+	e, rec := newExporter(t, readyReport, "ws-001", "ws-002")
+	sweepAll(t, e)
 	ctx, cancel := context.WithCancel(t.Context())
-	e.sweep = func(context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report] {
+	e.sweep = func(*probe.Prober, context.Context, iter.Seq[probe.Target], probe.Plan) iter.Seq[*probe.Report] {
 		return func(yield func(*probe.Report) bool) {
 			if !yield(mixedReport("ws-001")) {
 				return
@@ -161,8 +197,8 @@ func TestInterruptedSweep(t *testing.T) {
 			yield(reportOn("ws-002", probe.StatusUnproven, say{verdict: probe.Unknown, trail: trail("connect canceled")}, nil))
 		}
 	}
-	log.Reset()
-	e.sweepOnce(ctx)
+	rec.log()
+	e.sweepOnce(ctx, e.generation(), 0, 0)
 	body := get(t, e, "/metrics")
 	for _, want := range []string{
 		`gpreach_operation_info{operation="refresh",status="unreachable",target="ws-001"} 1`,
@@ -173,19 +209,20 @@ func TestInterruptedSweep(t *testing.T) {
 			t.Errorf("no %s:\n%s", want, body)
 		}
 	}
-	if log.Len() > 0 {
-		t.Errorf("a sweep that did not finish was logged: %s", log)
+	if log := rec.log(); strings.Contains(log, "sweep finished") {
+		t.Errorf("a round that did not finish was logged: %s", log)
 	}
 }
 
-func TestLogOfASweep(t *testing.T) {
+// A line a round, and none a host: the first states are no changes.
+func TestLogOfARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, _, log := newExporter(mixedFleet, "ws-001", "ws-002", "ws-003")
-		e.sweepOnce(t.Context())
-		const want = `level=INFO msg="sweep finished" hosts=3 seconds=0` +
+		e, rec := newExporter(t, mixedFleet, "ws-001", "ws-002", "ws-003")
+		sweepAll(t, e)
+		const want = `level=INFO msg="sweep finished" sweep=all hosts=3 seconds=0` +
 			` rsop.ready=2 rsop.unproven=0 rsop.silent=0 rsop.denied=1 rsop.unreachable=0` +
 			` refresh.ready=2 refresh.unproven=0 refresh.silent=0 refresh.denied=0 refresh.unreachable=1` + "\n"
-		_, got, _ := strings.Cut(log.String(), " ") // its time
+		_, got, _ := strings.Cut(rec.log(), " ") // its time
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
@@ -194,9 +231,11 @@ func TestLogOfASweep(t *testing.T) {
 
 // A target that no label can hold costs its own series and no others.
 func TestABadNameHidesNothingElse(t *testing.T) {
-	e, _, log := newExporter(readyReport, "ws-001", "\xff", "ws\n{}\"-002")
-	e.sweepOnce(t.Context())
-	log.Reset()
+	s := settingsFor("ws-001")
+	s.Sweeps[0].Targets = targets.Named([]probe.Target{{Name: "ws-001"}, {Name: "\xff"}, {Name: "ws\n{}\"-002"}})
+	e, rec := newExporterOf(t, s, readyReport)
+	e.board.admit(func(t probe.Target) (int, bool) { return t.Index, true })
+	sweepAll(t, e)
 	body := get(t, e, "/metrics")
 	lint(t, body)
 	for _, want := range []string{
@@ -208,7 +247,7 @@ func TestABadNameHidesNothingElse(t *testing.T) {
 			t.Errorf("no %s:\n%s", want, body)
 		}
 	}
-	if !strings.Contains(log.String(), "UTF-8") {
+	if log := rec.log(); !strings.Contains(log, "UTF-8") {
 		t.Errorf("nothing was logged of it: %s", log)
 	}
 }
@@ -218,14 +257,14 @@ func TestABadNameHidesNothingElse(t *testing.T) {
 func TestScrapesDuringASweep(t *testing.T) {
 	hosts := make([]string, 50)
 	for i := range hosts {
-		hosts[i] = "ws-" + strings.Repeat("x", i)
+		hosts[i] = "ws" + strings.Repeat("x", i)
 	}
-	e, _, _ := newExporter(readyReport, hosts...)
-	e.probe = func(_ context.Context, t probe.Target, _ []probe.Operation, _ time.Duration) *probe.Report {
+	e, _ := newExporter(t, readyReport, hosts...)
+	e.probe = func(_ *probe.Prober, _ context.Context, t probe.Target, _ []probe.Operation) *probe.Report {
 		return mixedReport(t.Name)
 	}
 	var wg sync.WaitGroup
-	for _, path := range []string{"/metrics", "/metrics", "/probe?target=ws-x", "/probe?target=ws-x"} {
+	for _, path := range []string{"/metrics", "/metrics", "/probe?target=wsx", "/probe?target=wsx"} {
 		wg.Go(func() {
 			for range 5 {
 				body := get(t, e, path)
@@ -238,7 +277,7 @@ func TestScrapesDuringASweep(t *testing.T) {
 	}
 	wg.Go(func() {
 		for range 5 {
-			e.sweepOnce(t.Context())
+			sweepAll(t, e)
 		}
 	})
 	wg.Wait()

@@ -19,8 +19,16 @@ const maxLookups = 64
 // A Plan says how a fleet is asked.
 type Plan struct {
 	Asked       []Operation
-	Concurrency int     // most hosts at a time; fewer where this machine is too slow for that
-	Rate        float64 // hosts begun a second; 0 is unlimited
+	AskedOf     func(Target) []Operation // what a target is asked instead of Asked; nil asks all alike
+	Concurrency int                      // most hosts at a time; fewer where this machine is too slow for that
+	Rate        float64                  // hosts begun a second; 0 is unlimited
+}
+
+func (p *Plan) askedOf(t Target) []Operation {
+	if p.AskedOf == nil {
+		return p.Asked
+	}
+	return p.AskedOf(t)
 }
 
 // Sweep asks every target and yields the reports as they come, no faster than
@@ -61,7 +69,7 @@ func (p *Prober) begin(ctx context.Context, targets iter.Seq[Target], plan Plan,
 			break
 		}
 		running.Go(func() {
-			done <- telling.probe(ctx, t, plan.Asked, lookups)
+			done <- telling.probe(ctx, t, plan.askedOf(t), lookups)
 			g.release()
 		})
 	}

@@ -11,6 +11,13 @@ import (
 // verdictMarks stand before the verdicts.
 var verdictMarks = map[probe.Verdict]string{probe.Reachable: "+", probe.Unreachable: "x", probe.Unknown: "?"}
 
+// Ladder returns every rule's trail, rung by rung, below the host's identity.
+func Ladder(r *probe.Report) string {
+	var b strings.Builder
+	ladder(&b, r)
+	return b.String()
+}
+
 // ladder draws every rule's trail, rung by rung: what a table shows of a host
 // that was asked alone.
 func ladder(b *strings.Builder, r *probe.Report) {

@@ -4,7 +4,26 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/gpreach/gpreach/probe"
 )
+
+// ParseHost reads the name or the address of one host, and nothing else that a
+// TARGET may be.
+func ParseHost(text string) (probe.Target, error) {
+	e, err := parseExpression(text)
+	switch {
+	case err != nil:
+		return probe.Target{}, err
+	case e.name != "":
+		return probe.Target{Name: e.name, Source: probe.FromArgument}, nil
+	case e.covers.lo != e.covers.hi:
+		return probe.Target{}, fmt.Errorf("%q is a range, not one host", text)
+	case !isHost(e.covers.lo):
+		return probe.Target{}, fmt.Errorf("%q is not the address of one host: give a unicast address", text)
+	}
+	return probe.Target{Name: e.covers.lo.String(), Source: probe.FromArgument}, nil
+}
 
 // literal reads an address; one of IPv6 may stand in brackets.
 func literal(text string) (netip.Addr, bool) {

@@ -31,16 +31,32 @@ type List struct {
 // An entry is what one expression adds to a list: a name, or those addresses
 // that no earlier expression had.
 type entry struct {
-	name   string
-	index  int   // of the name's target
-	spans  []int // of List.spans, ascending
-	source probe.Source
-	ranged bool // given as a range
+	name    string
+	dnsName string // what the directory says that the host calls itself
+	index   int    // of the name's target
+	spans   []int  // of List.spans, ascending
+	source  probe.Source
+	ranged  bool // given as a range
 }
 
 // target returns the target of an entry that is a name.
 func (e entry) target() probe.Target {
-	return probe.Target{Name: e.name, Source: e.source, Index: e.index}
+	return probe.Target{Name: e.name, Source: e.source, DNSHostName: e.dnsName, Index: e.index}
+}
+
+// Named returns the list of hosts that are known by name, each once, with what
+// else is known of them. Their places are counted anew.
+func Named(hosts []probe.Target) *List {
+	l := &List{names: map[string]int{}}
+	for _, h := range hosts {
+		if _, known := l.names[h.Key()]; known {
+			continue
+		}
+		l.names[h.Key()] = len(l.entries)
+		l.entries = append(l.entries, entry{name: h.Name, dnsName: h.DNSHostName, index: l.size, source: h.Source})
+		l.size++
+	}
+	return l
 }
 
 // settle gives the claimed addresses to their entries and numbers the targets.
@@ -110,6 +126,15 @@ func (l *List) Excluded(a netip.Addr) bool {
 	}
 	_, excluded := find(l.excluded, a.WithZone(""))
 	return excluded
+}
+
+// Excludes reports whether --exclude covers a host by the name or the literal
+// address that it is given by.
+func (l *List) Excludes(t probe.Target) bool {
+	if a, literal := t.Addr(); literal {
+		return l.Excluded(a)
+	}
+	return l.excludedNames[t.Key()]
 }
 
 // Find returns the target of the list that a name or a literal address means.

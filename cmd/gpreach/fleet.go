@@ -83,11 +83,16 @@ func (f *fleet) all() iter.Seq[probe.Target] {
 
 // connected returns p joined to this machine's network and name.
 func (f *fleet) connected(p *probe.Prober) *probe.Prober {
+	connect(p)
+	p.Excluded = f.list.Excluded
+	return p
+}
+
+// connect joins p to this machine's network and name.
+func connect(p *probe.Prober) {
 	p.Dial = probe.NewDial(p.Timeout)
 	p.Lookup = probe.NewLookup()
-	p.Excluded = f.list.Excluded
 	p.Vantage, _ = os.Hostname()
-	return p
 }
 
 // An interruptible reader gives up when its context ends, so that Ctrl-C is

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,11 +27,25 @@ type served struct {
 // serveHosts starts gpreach serve for hosts, and returns when it listens.
 func serveHosts(t *testing.T, l *loopback, args ...string) *served {
 	t.Helper()
-	s := &served{logged: make(chan struct{})}
-	s.cmd = exec.CommandContext(t.Context(), "gpreach", append([]string{
-		"serve", "--web.listen-address", "127.0.0.1:0",
-		"--smb-port", fmt.Sprint(l.smb), "--epmap-port", fmt.Sprint(l.epmap),
-	}, args...)...)
+	return start(t, slices.Concat([]string{"serve", "--web.listen-address", "127.0.0.1:0"}, l.ports(), args)...)
+}
+
+// ports returns the flags that lead to the hosts' ports.
+func (l *loopback) ports() []string {
+	return []string{"--smb-port", fmt.Sprint(l.smb), "--epmap-port", fmt.Sprint(l.epmap)}
+}
+
+// start starts a command that serves, and returns when it listens.
+func start(t *testing.T, args ...string) *served {
+	t.Helper()
+	return begin(t, exec.CommandContext(t.Context(), "gpreach", args...))
+}
+
+// begin starts such a command with files open from descriptor 3 on.
+func begin(t *testing.T, cmd *exec.Cmd, open ...*os.File) *served {
+	t.Helper()
+	s := &served{cmd: cmd, logged: make(chan struct{})}
+	s.cmd.ExtraFiles = open
 	s.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -45,7 +60,10 @@ func serveHosts(t *testing.T, l *loopback, args ...string) *served {
 		address := regexp.MustCompile(`msg=listening address=(\S+)`)
 		for lines := bufio.NewScanner(io.TeeReader(stderr, &s.log)); lines.Scan(); {
 			if m := address.FindStringSubmatch(lines.Text()); m != nil {
-				listening <- m[1]
+				select {
+				case listening <- m[1]:
+				default: // it listens at more than one
+				}
 			}
 		}
 	}()

@@ -17,12 +17,15 @@ import (
 // recorded is how much of what was sent to a port is kept.
 const recorded = 64 << 10
 
-// A Network is simulated hosts, and the names by which they are found.
+// A Network is simulated hosts, and the names by which they are found. Its fields
+// are set before it is used; a Crowd changes them while it is.
 type Network struct {
 	// Hosts by address. An address without a host is silent.
 	Hosts map[netip.Addr]*Host
 	// Names in lower case and without a final dot.
 	Names map[string]Record
+
+	forgetful bool // what was sent is not kept
 
 	mu    sync.Mutex
 	dials map[string]int
@@ -55,7 +58,9 @@ func NewNetwork(hosts ...*Host) *Network {
 
 // Lookup has the shape of a resolver: a name without a record is not found.
 func (n *Network) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	n.mu.Lock()
 	r, ok := n.Names[strings.TrimSuffix(strings.ToLower(name), ".")]
+	n.mu.Unlock()
 	if err := pass(ctx, r.Delay); err != nil {
 		return nil, &net.DNSError{Err: err.Error(), Name: name, IsTimeout: err.Timeout(), UnwrapErr: err}
 	}
@@ -90,7 +95,9 @@ func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, 
 		return nil, failed(os.NewSyscallError("connect", errno))
 	}
 	client, server := pair(local, remote, host.RTT)
-	client.record = func(b []byte) { n.keep(to.String(), b) }
+	if !n.forgetful {
+		client.record = func(b []byte) { n.keep(to.String(), b) }
+	}
 	go func() {
 		defer server.Close()
 		port.Serve(server)
