@@ -130,11 +130,11 @@ func awaitReady(t *testing.T, url string, ended <-chan struct{}) {
 	}
 }
 
-// get fetches url and gives up after 10 s.
-func get(ctx context.Context, url string) (status int, body string, err error) {
+// request asks for url and gives up after 10 s.
+func request(ctx context.Context, method, url string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
 		return 0, "", err
 	}
@@ -147,14 +147,16 @@ func get(ctx context.Context, url string) (status int, body string, err error) {
 	return res.StatusCode, string(b), err
 }
 
-// promtool runs promtool with this standard input. What it objects to fails the test.
-func promtool(t *testing.T, input string, args ...string) {
+// promtool runs promtool with this standard input and returns what it says. What it objects to fails the test.
+func promtool(t *testing.T, input string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "promtool", args...)
 	cmd.Stdin = strings.NewReader(input)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // dial connects to addr and hangs up; it gives up after timeout.
