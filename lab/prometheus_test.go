@@ -52,7 +52,7 @@ sweeps:
 	rules := file("alerts.yml", shipped(t, "alerts.yml", addr))
 	settings = strings.ReplaceAll(settings, "../alerts.yml", rules)
 	promtool(t, "", "check", "config", file("checked.yml", settings))
-	if out := promtool(t, "", "check", "service-discovery", filepath.Join(dir, "checked.yml"), "gpreach-probe"); strings.Count(out, `"__param_target"`) < 32 {
+	if out := promtool(t, "", "check", "service-discovery", "--timeout=3s", filepath.Join(dir, "checked.yml"), "gpreach-probe"); strings.Count(out, `"__param_target"`) < 32 {
 		t.Errorf("promtool discovers\n%s", out)
 	}
 	server := prometheus(t, settings)
