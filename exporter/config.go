@@ -94,7 +94,7 @@ func (c *config) document(root *yaml.Node) {
 		"metrics":        c.metrics,
 		"sweeps":         c.sweeps,
 	})
-	if ok && len(c.mistakes) == 0 && len(s.Sweeps) == 0 && (s.Allow == nil || len(s.Allow.prefixes)+len(s.Allow.suffixes) == 0) {
+	if ok && (len(c.mistakes) == 0 || !hasField(root, "sweeps") && !hasField(root, "allow")) && len(s.Sweeps) == 0 && (s.Allow == nil || len(s.Allow.prefixes)+len(s.Allow.suffixes) == 0) {
 		c.wrong(root, "there is nothing to do: name sweeps, or what /probe may ask in allow")
 	}
 }

@@ -25,12 +25,13 @@ func (c *config) sweeps(n *yaml.Node) {
 
 // A listing is a list of targets in the file.
 type listing struct {
-	node  *yaml.Node // nil where it is absent
-	items []string
+	node    *yaml.Node // nil where it is absent
+	items   []string
+	spoiled bool // some item is a mistake
 }
 
 func (c *config) sweep(n *yaml.Node) Sweep {
-	s, from := DefaultSweep(), len(c.mistakes)
+	s := DefaultSweep()
 	var asked, exclude listing
 	ok := c.mapping(n, "a sweep", false, fields{
 		"name":        func(n *yaml.Node) { s.Name = c.sweepName(n) },
@@ -56,7 +57,7 @@ func (c *config) sweep(n *yaml.Node) Sweep {
 	if asked.node == nil && !hasField(n, "targets") {
 		c.wrong(resolve(n), "the sweep %+.80q has no targets", s.Name)
 	}
-	if len(c.mistakes) > from {
+	if asked.spoiled || exclude.spoiled || asked.node == nil {
 		return s
 	}
 	list, err := targets.Parse(asked.items, targets.Options{Exclude: exclude.items, Yes: c.yes})
@@ -101,7 +102,7 @@ func (c *config) sweepName(n *yaml.Node) string {
 // listing checks the items of a list of targets one by one, so that each mistake
 // has its place.
 func (c *config) listing(n *yaml.Node, what string, excluded bool) listing {
-	l := listing{node: resolve(n)}
+	l, from := listing{node: resolve(n)}, len(c.mistakes)
 	c.list(n, what, func(item *yaml.Node) {
 		text, ok := c.text(item, what)
 		if !ok {
@@ -120,6 +121,7 @@ func (c *config) listing(n *yaml.Node, what string, excluded bool) listing {
 		}
 		l.items = append(l.items, text)
 	})
+	l.spoiled = len(c.mistakes) > from
 	return l
 }
 

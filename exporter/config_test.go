@@ -139,7 +139,7 @@ func TestMistakes(t *testing.T) {
 1:64: allow: "fe80::1%eth0" is neither a CIDR such as 10.0.0.0/8 nor a DNS suffix such as .corp.example, which begins with a dot`},
 		{"an external host with a port", "external_hosts: ['a.example:80']\n" + sweep, `1:18: external_hosts: "a.example:80" is not a name or an address without a port`},
 		{"bad metrics", "metrics: most\n" + sweep, `1:10: metrics: "most" is neither full nor compact`},
-		{"no web configuration", "web_config: nosuch.yml\n" + sweep, "1:13: web_config: open "},
+		{"no web configuration", "web_config: nosuch.yml\n" + sweep, "1:13: web_config: "},
 		{"bad sweeps", `sweeps:
   - {targets: [ws-001], interval: 1ms, concurrency: 0, rate: -1, for: ping}
   - {name: a}

@@ -100,6 +100,7 @@ func (e *Exporter) Reload() error {
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
 	if e.config.Load == nil {
+		e.config.Log.Warn("not reloaded: there is no configuration that could be read again")
 		return errors.New("there is no configuration that could be read again")
 	}
 	s, err := e.config.Load()
@@ -108,8 +109,7 @@ func (e *Exporter) Reload() error {
 		e.logMistakes(err)
 		return err
 	}
-	was := e.generation().settings
-	if !slices.Equal(s.Listen, was.Listen) || s.WebConfig != was.WebConfig {
+	if !slices.Equal(s.Listen, e.config.Settings.Listen) || s.WebConfig != e.web {
 		e.config.Log.Warn("listen or web_config has changed, which takes a restart: the old one stays in force")
 	}
 	e.take(s)

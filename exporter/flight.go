@@ -55,21 +55,27 @@ func (f *flights) close() {
 	f.running.Wait()
 }
 
-// join returns a flight whose answer is there by ends, and which gives the host
-// no less time than budget: one in the air, else a new one that calls fly with
-// ends as its deadline. So nobody is told nothing because another caller is more
-// patient, nor too little because one is less so. It returns nil when most
-// flights are in the air already, or none may begin any more.
-func (f *flights) join(to route, ends time.Time, budget time.Duration, most int, fly func(context.Context) *probe.Report) *flight {
+// maxPerRoute is how many flights to one host may be in the air: callers who wait
+// as long as each other need one.
+const maxPerRoute = 4
+
+// join returns a flight whose answer is there within whole, and which gives the
+// host no less time than budget: one in the air, else a new one that calls fly
+// with that as its deadline. So nobody is told nothing because another caller is
+// more patient, nor too little because one is less so. It returns nil when most
+// flights are in the air already, or maxPerRoute to that host, or none may begin
+// any more.
+func (f *flights) join(to route, whole, budget time.Duration, most int, fly func(context.Context) *probe.Report) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	ends := time.Now().Add(whole) // under the lock: who comes later ends later
 	for _, other := range f.byRoute[to] {
 		if !other.ends.After(ends) && other.budget >= budget {
 			other.waiting++
 			return other
 		}
 	}
-	if f.inAir >= most || f.ctx.Err() != nil {
+	if f.inAir >= most || len(f.byRoute[to]) >= maxPerRoute || f.ctx.Err() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithDeadline(f.ctx, ends)

@@ -47,7 +47,6 @@ func TestOneFlightForAll(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond) // each a little later: all have the same patience
 				query := "target=ws-001"
 				if i%2 == 0 {
 					query = "for=all&target=WS-001."
@@ -160,6 +159,30 @@ func TestPatience(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Callers of any patience cannot aim more than a few probes at a host.
+func TestMaxPerRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _ := newExporter(t, nil, "ws-001")
+		n := slow(e, time.Hour)
+		var wg sync.WaitGroup
+		var turnedAway atomic.Int64
+		for i := range 100 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				if status, _ := call(t.Context(), e, "target=ws-001", fmt.Sprint(10-float64(i)/20)); status == 503 {
+					turnedAway.Add(1)
+				} else if status != 200 {
+					t.Error(status)
+				}
+			})
+		}
+		wg.Wait()
+		if n.Load() != maxPerRoute || turnedAway.Load() != 100-maxPerRoute {
+			t.Errorf("%d probes, %d turned away", n.Load(), turnedAway.Load())
+		}
+	})
 }
 
 // Beyond max_in_flight callers are told to come again; those who want what is in

@@ -2,6 +2,8 @@ package exporter
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -43,24 +45,27 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
-// Beyond loopback the page and /targets are there with authentication alone, as
-// the web configuration stands when they are asked for.
+// Beyond loopback the page and /targets are there with authentication alone:
+// passwords as the web configuration stands when they are asked for, and
+// certificates where the connection has one.
 func TestGuarded(t *testing.T) {
 	const hash = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 	for _, tt := range []struct {
 		name, web, listen string
 		want              int
+		certified         bool
 	}{
-		{"loopback", "", "127.0.0.1:10135", 200},
-		{"loopback IPv6", "", "[::1]:10135", 200},
-		{"wider", "", "10.0.0.5:10135", 403},
-		{"everywhere", "", ":10135", 403},
-		{"passwords", "basic_auth_users: {a: " + hash + "}\n", "10.0.0.5:10135", 200},
-		{"no user", "basic_auth_users: {}\n", "10.0.0.5:10135", 403},
-		{"client certificates", "tls_server_config: {cert_file: c, key_file: k, client_ca_file: a, client_auth_type: RequireAndVerifyClientCert}\n", "10.0.0.5:10135", 200},
-		{"any client certificate", "tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequireAnyClientCert}\n", "10.0.0.5:10135", 403},
-		{"TLS alone", "tls_server_config: {cert_file: c, key_file: k}\n", "10.0.0.5:10135", 403},
-		{"unreadable", "basic_auth_users: [\n", "10.0.0.5:10135", 403},
+		{"loopback", "", "127.0.0.1:10135", 200, false},
+		{"loopback IPv6", "", "[::1]:10135", 200, false},
+		{"wider", "", "10.0.0.5:10135", 403, false},
+		{"everywhere", "", ":10135", 403, false},
+		{"passwords", "basic_auth_users: {a: " + hash + "}\n", "10.0.0.5:10135", 200, false},
+		{"no user", "basic_auth_users: {}\n", "10.0.0.5:10135", 403, false},
+		{"client certificates", "tls_server_config: {cert_file: c, key_file: k, client_ca_file: a, client_auth_type: RequireAndVerifyClientCert}\n", "10.0.0.5:10135", 200, true},
+		{"client certificates that came into the file too late", "tls_server_config: {cert_file: c, key_file: k, client_ca_file: a, client_auth_type: RequireAndVerifyClientCert}\n", "10.0.0.5:10135", 403, false},
+		{"any client certificate", "tls_server_config: {cert_file: c, key_file: k, client_auth_type: RequireAnyClientCert}\n", "10.0.0.5:10135", 403, false},
+		{"TLS alone", "tls_server_config: {cert_file: c, key_file: k}\n", "10.0.0.5:10135", 403, false},
+		{"unreadable", "basic_auth_users: [\n", "10.0.0.5:10135", 403, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := settingsFor("ws-001")
@@ -73,14 +78,20 @@ func TestGuarded(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := e.Handler(tcp("127.0.0.1:1"), listen)
+			certify := func(r *http.Request) *http.Request {
+				if tt.certified {
+					r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+				}
+				return r
+			}
 			for _, path := range []string{"/", "/targets"} {
-				res, body := answerTo(h, request("GET", path))
+				res, body := answerTo(h, certify(request("GET", path)))
 				if res.Code != tt.want || res.Code == 403 && !strings.Contains(body, "to turn them on") {
 					t.Errorf("%s: %d: %s", path, res.Code, body)
 				}
 			}
 			for arrived, want := range map[string]int{"127.0.0.1:10135": 500, "10.0.0.5:10135": map[int]int{200: 500, 403: 403}[tt.want]} {
-				r := request("POST", "/-/reload") // which has nothing to reload here
+				r := certify(request("POST", "/-/reload")) // which has nothing to reload here
 				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, tcp(arrived)))
 				if res, body := answerTo(h, r); res.Code != want {
 					t.Errorf("reload over %s: %d: %s", arrived, res.Code, body)

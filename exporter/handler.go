@@ -1,11 +1,13 @@
 package exporter
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -87,9 +89,22 @@ func (e *Exporter) metricsHandler() http.Handler {
 	})
 }
 
+// A scrapeLog takes what promhttp has to tell. That a scraper hung up is told for
+// every family of metrics left, and any client can cause it.
+type scrapeLog struct{ *slog.Logger }
+
+func (l scrapeLog) Println(v ...any) {
+	text := strings.TrimSpace(fmt.Sprintln(v...))
+	level := slog.LevelError
+	if strings.HasPrefix(text, "error encoding") {
+		level = slog.LevelDebug
+	}
+	l.Log(context.Background(), level, text)
+}
+
 func (e *Exporter) promOpts() promhttp.HandlerOpts {
 	return promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(e.config.Log.Handler(), slog.LevelError),
+		ErrorLog:          scrapeLog{e.config.Log},
 		ErrorHandling:     promhttp.ContinueOnError, // one bad series does not hide the fleet
 		EnableOpenMetrics: true,
 	}
@@ -106,7 +121,7 @@ func (e *Exporter) reject(w http.ResponseWriter, status int, reason, sentence st
 func (e *Exporter) reloadHandler(listen []net.Addr) http.Handler {
 	wider := Wider(listen...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wider && !overLoopback(r) && !Secure(e.web).Authenticated {
+		if wider && !overLoopback(r) && !e.authenticated(r) {
 			http.Error(w, "gpreach listens beyond loopback without authentication, so it reloads only when asked over loopback or by SIGHUP.", http.StatusForbidden)
 			return
 		}
@@ -125,11 +140,11 @@ func overLoopback(r *http.Request) bool {
 }
 
 // guarded answers only where no stranger can ask: where we listen on loopback
-// alone, or the web configuration wants authentication as it stands now.
+// alone, or whoever asks has been authenticated.
 func (e *Exporter) guarded(listen []net.Addr, next http.Handler) http.Handler {
 	wider := Wider(listen...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wider && !Secure(e.web).Authenticated {
+		if wider && !e.authenticated(r) {
 			http.Error(w, "The page and /targets are off, as gpreach listens beyond loopback without authentication: to turn them on, set basic_auth_users or RequireAndVerifyClientCert in the file of web_config.", http.StatusForbidden)
 			return
 		}

@@ -57,7 +57,7 @@ func (e *Exporter) serveProbe(w http.ResponseWriter, r *http.Request) {
 }
 
 // errBusy says that as many probes are in the air as may be.
-var errBusy = errors.New("as many hosts are probed for callers as max_in_flight allows: ask again in a few seconds, or raise it")
+var errBusy = errors.New("as many hosts are probed for callers as max_in_flight allows, or this one for as many callers of different patience as may be: ask again in a few seconds")
 
 // errBroken says that a probe ended by a mistake of ours.
 var errBroken = errors.New("the probe ended by an internal error, which the log tells")
@@ -110,7 +110,7 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 		budget, whole = min(budget, patience-scrapeMargin), patience-scrapeMargin/2
 	}
 	to := route{key: leave.target.Key(), operations: fmt.Sprint(q.asked), retired: g.retired}
-	f := e.flights.join(to, time.Now().Add(whole), budget, g.settings.Probing.MaxInFlight, func(ctx context.Context) *probe.Report {
+	f := e.flights.join(to, whole, budget, g.settings.Probing.MaxInFlight, func(ctx context.Context) *probe.Report {
 		p := *g.prober
 		p.Deadline, p.Excluded = budget, leave.excluded
 		r := e.probe(&p, ctx, leave.target, q.asked)
@@ -128,10 +128,17 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 		return landing{}, context.Canceled
 	case r == nil:
 		return landing{}, errBroken
-	case r.Excluded, leave.resolved && !r.Address.IsValid():
+	case r.Excluded, leave.resolved && leadsNowhere(r):
 		return landing{}, refusal(fmt.Sprintf("%+.253q leads to no address that may be probed: to allow it, change allow of the configuration, or the exclude of the sweep.", q.host))
 	}
 	return landing{r, f.budget}, nil
+}
+
+// leadsNowhere reports whether a name was resolved, and to no address that may be
+// asked. A resolver that failed says nothing about where the name leads.
+func leadsNowhere(r *probe.Report) bool {
+	step, ok := r.Resolution()
+	return !r.Address.IsValid() && (!ok || step.Outcome == probe.OK || step.Outcome == probe.NoSuchName)
 }
 
 // trails tells in text what a report says, rung by rung.

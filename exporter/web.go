@@ -1,11 +1,12 @@
 package exporter
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v4"
@@ -16,12 +17,24 @@ const maxWebConfig = 1 << 20
 
 // A Security is what a web configuration asks of who connects.
 type Security struct {
-	TLS           bool
-	Authenticated bool // by password, or by a client's certificate
+	TLS          bool
+	Passwords    bool
+	Certificates bool // of clients
 }
 
-// Secure reads what the file of web_config asks for now: exporter-toolkit reads
-// it again at every request too. What cannot be read asks for nothing.
+// Authenticated reports whether everybody who connects is asked who they are.
+func (s Security) Authenticated() bool { return s.Passwords || s.Certificates }
+
+// authenticated reports whether whoever sent a request was asked who they are.
+// exporter-toolkit reads the passwords again at every request, as Secure does; a
+// certificate counts where the connection has one, for whether there is TLS was
+// settled when the toolkit began to listen.
+func (e *Exporter) authenticated(r *http.Request) bool {
+	return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 || Secure(e.web).Passwords
+}
+
+// Secure reads what the file of web_config asks for now. What cannot be read asks
+// for nothing.
 func Secure(path string) Security {
 	var c struct {
 		TLS   map[string]any `yaml:"tls_server_config"`
@@ -35,8 +48,9 @@ func Secure(path string) Security {
 		return Security{}
 	}
 	return Security{
-		TLS:           len(c.TLS) > 0,
-		Authenticated: len(c.Users) > 0 || c.TLS["client_auth_type"] == "RequireAndVerifyClientCert",
+		TLS:          len(c.TLS) > 0,
+		Passwords:    len(c.Users) > 0,
+		Certificates: c.TLS["client_auth_type"] == "RequireAndVerifyClientCert",
 	}
 }
 
@@ -47,11 +61,15 @@ func CheckWeb(path string) error {
 	if err == nil {
 		return nil
 	}
-	return errors.New(quoted.ReplaceAllString(err.Error(), "(a value)"))
+	var said []string
+	for line := range strings.Lines(err.Error()) {
+		said = append(said, strings.TrimSpace(quoted.ReplaceAllString(line, "(a value)")))
+	}
+	return fmt.Errorf("%s: %s", path, strings.TrimPrefix(strings.Join(said, " "), "yaml: "))
 }
 
-// quoted is how yaml quotes the values of a file.
-var quoted = regexp.MustCompile("`[^`]*`")
+// quoted is how yaml quotes the values of a file, which may hold the quote too.
+var quoted = regexp.MustCompile("`.*`")
 
 // readBounded reads a file of at most so many bytes.
 func readBounded(path string, most int64) ([]byte, error) {

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -14,6 +15,9 @@ func ParseHost(text string) (probe.Target, error) {
 	e, err := parseExpression(text)
 	switch {
 	case err != nil:
+		if _, ok := errors.AsType[*portError](err); ok { // no flags where this is asked
+			err = fmt.Errorf("%q has a port: give the host alone", text)
+		}
 		return probe.Target{}, err
 	case e.name != "":
 		return probe.Target{Name: e.name, Source: probe.FromArgument}, nil

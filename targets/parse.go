@@ -152,11 +152,18 @@ func parseExpression(text string) (expression, error) {
 	case hasPrefixFold(text, "ou:") || hasPrefixFold(text, "domain:"):
 		return expression{}, fmt.Errorf("%q: targets from the directory are not built yet: give a list of hosts as @FILE", text)
 	case hasPort(text):
-		return expression{}, fmt.Errorf("%q has a port: --epmap-port and --smb-port set the ports for all targets", text)
+		return expression{}, &portError{text}
 	case strings.Contains(text, "/"):
 		return parseCIDR(text)
 	case isRange(text):
 		return parseRange(text)
 	}
 	return expression{name: text}, checkName(text)
+}
+
+// A portError says that a target has a port.
+type portError struct{ text string }
+
+func (e *portError) Error() string {
+	return fmt.Sprintf("%q has a port: --epmap-port and --smb-port set the ports for all targets", e.text)
 }

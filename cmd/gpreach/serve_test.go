@@ -161,7 +161,7 @@ func TestServe(t *testing.T) {
 
 	var errs bytes.Buffer
 	taken := []string{"serve", "127.0.0.11", "--web.listen-address", strings.TrimPrefix(s.url, "http://")}
-	if code := run(taken, nil, io.Discard, &errs); code != exitUsage || !strings.Contains(errs.String(), "gpreach: --web.listen-address: ") {
+	if code := run(taken, nil, io.Discard, &errs); code != exitUsage || !strings.Contains(errs.String(), "cannot be listened on: ") {
 		t.Errorf("a port that is taken: exit code %d, %q", code, &errs)
 	}
 }

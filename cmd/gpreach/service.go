@@ -71,21 +71,21 @@ func (w *webFlags) listeners(ctx context.Context, s *exporter.Settings, log *slo
 				for _, l := range all {
 					l.Close()
 				}
-				return nil, fmt.Errorf("--web.listen-address: %w", err)
+				return nil, fmt.Errorf("%s cannot be listened on: %w", a, err)
 			}
 			all = append(all, l)
 		}
 	}
 	security := exporter.Secure(s.WebConfig)
 	for _, l := range all {
-		log.Info("listening", "address", l.Addr().String(), "tls", security.TLS, "authentication", security.Authenticated)
+		log.Info("listening", "address", l.Addr().String(), "tls", security.TLS, "authentication", security.Authenticated())
 		if !exporter.Wider(l.Addr()) {
 			continue
 		}
 		switch address := l.Addr().String(); {
-		case !security.Authenticated && !security.TLS:
+		case !security.Authenticated() && !security.TLS:
 			log.Warn("listening beyond loopback without TLS and authentication: whoever reaches this port can have hosts probed and read the metrics; the page and /targets are off", "address", address)
-		case !security.Authenticated:
+		case !security.Authenticated():
 			log.Warn("listening beyond loopback without authentication: whoever reaches this port can have hosts probed and read the metrics; the page and /targets are off", "address", address)
 		case !security.TLS:
 			log.Warn("listening beyond loopback without TLS: passwords and results cross the network in clear", "address", address)
