@@ -258,3 +258,34 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// One run tells every mistake, those of whole lists too.
+func TestAllMistakesAtOnce(t *testing.T) {
+	const file = `metrics: none
+sweeps:
+  - {name: a, targets: [ws-001]}
+  - {name: a, targets: []}
+  - {name: b, targets: ["10.0.0.0/8"], rate: -1}
+  - {name: c, targets: [ws-001], exclude: [ws-001], interval: never}
+`
+	path := filepath.Join(write(t, map[string]string{"c.yml": file}), "c.yml")
+	_, err := Load(path, false)
+	for _, want := range []string{":1:10: metrics", ":4:12: name", ":4:24: targets", ":5:24: targets", ":5:46: rate", ":6:24: targets", ":6:63: interval"} {
+		if err == nil || !strings.Contains(err.Error(), path+want) {
+			t.Errorf("no %s in\n%v", want, err)
+		}
+	}
+}
+
+// The mistakes of a web configuration stand in one line, name their file and
+// keep its values to themselves.
+func TestCheckWeb(t *testing.T) {
+	path := filepath.Join(write(t, map[string]string{"web.yml": "basic_auth_users: \"hun`ter2\"\n"}), "web.yml")
+	err := CheckWeb(path)
+	if err == nil || strings.Contains(err.Error(), "hun") || strings.Contains(err.Error(), "ter2") || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), path+": ") {
+		t.Errorf("%v", err)
+	}
+	if err := CheckWeb(""); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,9 +2,11 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -239,3 +241,46 @@ func TestHost(t *testing.T) {
 }
 
 func tcp(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+
+// A resolver that fails says nothing about where a name leads: the answer is a
+// failed probe, not a refusal.
+func TestResolverFails(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"no such name", &net.DNSError{Err: "no such host", IsNotFound: true}, 403},
+		{"server misbehaving", &net.DNSError{Err: "server misbehaving", IsTemporary: true}, 200},
+		{"timeout", context.DeadlineExceeded, 200},
+	} {
+		s := settingsFor("ws-001.corp.example")
+		s.Allow = &Allow{}
+		if err := s.Allow.add("10.0.0.0/8"); err != nil {
+			t.Fatal(err)
+		}
+		e, _ := newExporterOf(t, s, nil)
+		e.probe = (*probe.Prober).Probe
+		e.generation().prober.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, tt.err }
+		status, body := call(t.Context(), e, "target=ws-001.corp.example", "")
+		if status != tt.want || tt.want == 200 && !strings.Contains(body, `stage="resolve"} 1`) {
+			t.Errorf("%s: %d: %s", tt.name, status, body)
+		}
+	}
+}
+
+// A torn writer fails after the first bytes, as a scraper's connection does that
+// was closed.
+type torn struct{ httptest.ResponseRecorder }
+
+func (*torn) Write([]byte) (int, error) { return 0, errors.New("connection reset by peer") }
+
+func TestScraperHangsUp(t *testing.T) {
+	e, rec := newExporter(t, readyReport, "ws-001", "ws-002")
+	sweepAll(t, e)
+	rec.log()
+	e.Handler().ServeHTTP(&torn{*httptest.NewRecorder()}, request("GET", "/metrics"))
+	if log := rec.log(); log != "" {
+		t.Errorf("it was logged: %s", log)
+	}
+}

@@ -218,3 +218,24 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// That a change takes a restart is said as long as it does.
+func TestReloadSaysWhatTakesARestart(t *testing.T) {
+	e, rec := newExporter(t, readyReport, "ws-001")
+	was := settingsFor("ws-001")
+	changed := settingsFor("ws-001")
+	changed.Listen = []string{":1"}
+	for i, step := range []struct {
+		settings *Settings
+		warned   bool
+	}{{changed, true}, {changed, true}, {was, false}} {
+		e.config.Load = func() (*Settings, error) { return step.settings, nil }
+		rec.log()
+		if err := e.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		if log := rec.log(); strings.Contains(log, "takes a restart") != step.warned {
+			t.Errorf("reload %d: %s", i+1, log)
+		}
+	}
+}
