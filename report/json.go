@@ -52,6 +52,8 @@ type finding struct {
 	Access  string   `json:"access"`
 	Reason  string   `json:"reason"`
 	Fix     string   `json:"fix,omitempty"`
+	Owner   string   `json:"owner,omitempty"` // owner and cause are there where the finding has a cause
+	Cause   string   `json:"cause,omitempty"`
 	Trail   []step   `json:"trail"`
 }
 
@@ -81,6 +83,9 @@ func newDocument(r *probe.Report) document {
 			Rule: f.Rule.ID, Name: f.Rule.Name, For: texts(f.For),
 			Verdict: string(f.Verdict), Access: string(f.Access), Reason: f.Reason, Fix: f.Fix,
 			Trail: []step{},
+		}
+		if f.Cause != (probe.Cause{}) {
+			out.Owner, out.Cause = string(f.Cause.Owner), f.Cause.String()
 		}
 		for _, s := range f.Trail {
 			out.Trail = append(out.Trail, step{string(s.Stage), s.Peer, string(s.Outcome), milliseconds(s.Elapsed), s.Detail})

@@ -22,7 +22,7 @@ const sample = `
  "identity":{"computer":"WS-001","dns":"ws-001.corp.example","domain":"corp.example","build":"10.0.22631"},
  "operations":[{"operation":"rsop","status":"unproven","reason":"Nothing is blocked."},{"operation":"refresh","status":"unreachable","reason":"A port is dropped."}],
  "findings":[{"rule":"RemoteTask-In-TCP","name":"Remote Scheduled Tasks Management (RPC)","for":["refresh"],
-   "verdict":"unreachable","access":"untested","reason":"A port is dropped.","fix":"Open it.",
+   "verdict":"unreachable","access":"untested","reason":"A port is dropped.","fix":"Open it.","owner":"host firewall","cause":": connect timeout",
    "trail":[{"stage":"resolve","peer":"ws-001.corp.example","outcome":"ok","elapsed_ms":0.7,"detail":"10.77.0.101"},
             {"stage":"connect","peer":"10.77.0.101:135","outcome":"ok","elapsed_ms":0.4},
             {"stage":"bind","peer":"10.77.0.101:135","outcome":"ok","elapsed_ms":0.6},
@@ -117,7 +117,7 @@ func TestDocumentFields(t *testing.T) {
 			"all", sampled(),
 			"schema target source address vantage asked credential started elapsed_ms identity operations findings warnings",
 			"computer dns domain build", "operation status reason",
-			"rule name for verdict access reason fix trail", "stage peer outcome elapsed_ms detail",
+			"rule name for verdict access reason fix owner cause trail", "stage peer outcome elapsed_ms detail",
 		},
 		{
 			"none of identity, address, detail, fix and warnings", bare(),
