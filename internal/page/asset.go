@@ -50,5 +50,5 @@ func (h *handler) serveAsset(w http.ResponseWriter, r *http.Request) {
 // modules returns the scripts that the page and the report share, each behind
 // those that it imports.
 func modules() []string {
-	return []string{"text.js", "model.js", "view.js", "copy.js", "grid.js", "panels.js", "app.js"}
+	return []string{"text.js", "copy.js", "model.js", "view.js", "grid.js", "panels.js", "app.js"}
 }

@@ -63,14 +63,15 @@ type Builder struct {
 	operations []probe.Operation
 	made       time.Time
 	rows       []row
+	added      []int         // when each of the Fleet's hosts was added, from 0
 	seen       []probe.Cause // what the rows' Causes mean until the Fleet is made
 	places     map[probe.Cause]int
 	clusters   probe.Clusters
 }
 
 type row struct {
-	index int // the target's
-	host  Host
+	index, added int // the target's place, and the report's
+	host         Host
 }
 
 // Add takes in a report of any target but one that is Excluded. All must have
@@ -92,7 +93,7 @@ func (b *Builder) Add(r *probe.Report) {
 		}
 		h.Causes = append(h.Causes, at)
 	}
-	b.rows = append(b.rows, row{r.Target.Index, h})
+	b.rows = append(b.rows, row{r.Target.Index, len(b.rows), h})
 	b.clusters.Add(r)
 }
 
@@ -105,6 +106,7 @@ func (b *Builder) Fleet() Fleet {
 		place[b.places[k.Cause]] = i
 	}
 	slices.SortStableFunc(b.rows, func(x, y row) int { return cmp.Compare(x.index, y.index) })
+	b.added = make([]int, len(b.rows))
 	f := Fleet{
 		Vantage: b.vantage, Made: b.made.UTC(), Operations: slices.Concat([]probe.Operation{}, b.operations), Rules: Rules(b.operations),
 		Causes: NewCauses(clusters), Sweeps: []Sweep{}, Hosts: make([]Host, len(b.rows)),
@@ -113,7 +115,7 @@ func (b *Builder) Fleet() Fleet {
 		for j, at := range r.host.Causes {
 			r.host.Causes[j] = place[at]
 		}
-		f.Hosts[i] = r.host
+		f.Hosts[i], b.added[i] = r.host, r.added
 	}
 	b.rows = nil
 	return f

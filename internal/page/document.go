@@ -40,6 +40,7 @@ type finding struct {
 	Owner       string
 	Cause       string
 	Trail       []step
+	Above       string `json:"-"` // the name of an earlier rule with the same fix
 }
 
 type step struct {
@@ -54,6 +55,15 @@ func parseDocument(b []byte) (document, error) {
 	var d document
 	if err := json.Unmarshal(b, &d); err != nil {
 		return document{}, fmt.Errorf("the report's document: %w", err)
+	}
+	told := map[string]string{} // which rule had the fix first
+	for i := range d.Findings {
+		f := &d.Findings[i]
+		if first, before := told[f.Fix]; before && f.Fix != "" {
+			f.Above = first
+		} else {
+			told[f.Fix] = f.Name
+		}
 	}
 	return d, nil
 }

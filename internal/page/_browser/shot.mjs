@@ -5,7 +5,7 @@ const [url, file, width = '1280', colorScheme = 'light', full = '', script = '']
 const { context, close } = await launch();
 const page = await context.newPage();
 await page.setViewportSize({ width: Number(width), height: 900 });
-await page.emulateMedia({ colorScheme });
+await page.emulateMedia({ colorScheme: colorScheme === 'dark' ? 'dark' : 'light' });
 page.on('console', (m) => console.log(m.type(), m.text()));
 page.on('pageerror', (e) => console.log(e));
 await page.goto(url);

@@ -55,6 +55,7 @@ export class App {
     const total = this.model.hosts.length;
     byId('showing').textContent = showing(rows.length, total);
     byId('clear').hidden = !filters(this.view);
+    byId('changed').hidden = !this.model.fleet.sweeps.length && !this.view.changed;
     byId('changed').setAttribute('aria-pressed', String(this.view.changed));
     byId('changed-count').textContent = String(changed);
     byId('from').replaceChildren(el('b', {}, count(total, 'host')), ' asked from ', el('b', {}, visible(this.model.fleet.vantage)));

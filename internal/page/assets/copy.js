@@ -1,4 +1,5 @@
-// Buttons that copy the line beside them.
+// Lines to be pasted, and the buttons that copy them.
+import { el, visible } from './text.js';
 
 /** @param {string} text */
 async function copyText(text) {
@@ -28,4 +29,10 @@ export function copyButtons(within) {
       setTimeout(() => { button.textContent = 'Copy'; }, 2500);
     });
   }
+}
+
+/** A line for PowerShell and a button that copies it. @param {string} line */
+export function pasting(line) {
+  return el('div', { class: 'paste' }, el('pre', { class: 'line', tabindex: 0, 'aria-label': 'PowerShell', role: 'group' }, visible(line)),
+    el('button', { type: 'button', class: 'quiet-button copy', hidden: true }, 'Copy'));
 }

@@ -22,6 +22,7 @@ export class Grid {
     this.columns = [];
     /** @type {Model | null} */
     this.model = null;
+    /** @type {Int32Array} */
     this.rows = new Int32Array(0);
     this.active = -1; // a place among rows
     this.column = 0;

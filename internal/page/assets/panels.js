@@ -1,7 +1,7 @@
 // What stands around the matrix: hosts by status, and causes. Both filter it.
-import { count, el, marked, number, signOf, statuses, titleOf, visible } from './text.js';
+import { count, el, marked, number, signOf, splitFix, statuses, titleOf, visible } from './text.js';
 import { causeKey } from './model.js';
-import { copyButtons } from './copy.js';
+import { copyButtons, pasting } from './copy.js';
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./model.js').Cause} Cause */
@@ -93,20 +93,9 @@ export class Causes {
     const [advice, line] = splitFix(cause.fix);
     const detail = el('div', { class: 'detail' }, el('p', {}, visible([cause.reason, cause.where].filter(Boolean).join(' '))));
     if (advice) detail.append(el('p', {}, el('b', {}, 'Fix: '), visible(advice)));
-    if (line) {
-      detail.append(el('div', { class: 'paste' },
-        el('pre', { class: 'line', tabindex: 0, 'aria-label': 'PowerShell' }, visible(line)),
-        el('button', { type: 'button', class: 'quiet-button copy', hidden: true }, 'Copy')));
-    }
+    if (line) detail.append(pasting(line));
     return detail;
   }
-}
-
-/** A fix as what is read and what is pasted: probe.RunOnHost stands between. @param {string} fix */
-function splitFix(fix) {
-  const between = 'run this on the host: ';
-  const at = fix.indexOf(between);
-  return at < 0 ? [fix, ''] : [fix.slice(0, at) + between.trim(), fix.slice(at + between.length)];
 }
 
 /** "Showing N of M". @param {number} n @param {number} of */

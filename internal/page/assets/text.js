@@ -88,6 +88,13 @@ export function marked(word) {
   return el('span', { class: `word ${cls}` }, el('span', { class: 'mark', 'aria-hidden': 'true' }, mark), ` ${word}`);
 }
 
+/** A fix as what is read and what is pasted: probe.RunOnHost stands between. @param {string} fix */
+export function splitFix(fix) {
+  const between = 'run this on the host: ';
+  const at = fix.indexOf(between);
+  return at < 0 ? [fix, ''] : [fix.slice(0, at) + between.trim(), fix.slice(at + between.length)];
+}
+
 /** An element that must be there. @param {string} id @returns {HTMLElement} */
 export function byId(id) {
   const e = document.getElementById(id);
