@@ -108,7 +108,7 @@ func (b *Builder) Fleet() Fleet {
 	slices.SortStableFunc(b.rows, func(x, y row) int { return cmp.Compare(x.index, y.index) })
 	b.added = make([]int, len(b.rows))
 	f := Fleet{
-		Vantage: b.vantage, Made: b.made.UTC(), Operations: slices.Concat([]probe.Operation{}, b.operations), Rules: Rules(b.operations),
+		Vantage: b.vantage, Made: b.made.UTC(), Operations: append([]probe.Operation{}, b.operations...), Rules: Rules(b.operations),
 		Causes: NewCauses(clusters), Sweeps: []Sweep{}, Hosts: make([]Host, len(b.rows)),
 	}
 	for i, r := range b.rows {

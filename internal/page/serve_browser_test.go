@@ -36,6 +36,8 @@ func TestServe(t *testing.T) {
 		"fleet": serve(t, page.Source{Fleet: fleet.fleet, Ladder: fleet.ladder, Probe: fleet.probe}),
 		"small": serve(t, page.Source{Fleet: small.fleet, Ladder: small.ladder}),
 		"empty": serve(t, page.Source{Fleet: new(testFleet).fleet, Ladder: new(testFleet).ladder}),
+
+		"fleetReport": write(t, fleet.reports), "smallReport": write(t, demo), "emptyReport": write(t, nil),
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(places); err != nil {
 		t.Fatal(err)
@@ -53,14 +55,38 @@ func TestServe(t *testing.T) {
 
 func serve(t *testing.T, s page.Source) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: page.Handler(s), ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
+	served := make(chan error)
+	go func() { served <- server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(server.Close(), <-served); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 	return "http://" + l.Addr().String() + "/"
+}
+
+// write writes a report and returns its URL.
+func write(t *testing.T, reports []*probe.Report) string {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := report.HTML(f)
+	for _, r := range reports {
+		if err := w.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return "file://" + f.Name()
 }
 
 // situations asks the demo's fleet, once.

@@ -1,6 +1,6 @@
 // The matrix: a row for each host, of which only those in sight exist. Focus stays on the grid itself; the active cell is
 // told by aria-activedescendant, so that rows may come and go.
-import { ago, el, number, signOf, statuses, titleOf, verdicts, visible } from './text.js';
+import { ago, byId, el, number, signOf, statuses, titleOf, verdicts, visible } from './text.js';
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./view.js').View} View */
@@ -42,8 +42,8 @@ export class Grid {
     const later = () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); };
     addEventListener('scroll', later, { passive: true });
     addEventListener('resize', later);
-    addEventListener('beforeprint', () => { this.printing = true; this.draw(); });
-    addEventListener('afterprint', () => { this.printing = false; this.draw(); });
+    addEventListener('beforeprint', () => this.#print(true));
+    addEventListener('afterprint', () => this.#print(false));
     root.addEventListener('keydown', (e) => this.#key(e));
     root.addEventListener('focus', () => { if (this.active < 0 && this.rows.length) this.move(this.#inSight()[0], this.column); });
     this.body.addEventListener('click', (e) => this.#click(e));
@@ -152,7 +152,7 @@ export class Grid {
   /** Draws what is in sight, and the active row. */
   draw() {
     if (!this.model) return;
-    const [from, to] = this.printing ? [0, mostPrinted] : this.#inSight();
+    const [from, to] = this.printing ? [0, mostPrinted - spare - 1] : this.#inSight();
     const first = Math.max(0, from - spare);
     const last = Math.min(this.rows.length - 1, to + spare);
     const wanted = new Set();
@@ -313,6 +313,14 @@ export class Grid {
     }
   }
 
+  /** Draws what a print has, and says what it leaves out. @param {boolean} on */
+  #print(on) {
+    this.printing = on;
+    const n = this.rows.length;
+    byId('printed').textContent = on && n > mostPrinted ? `The print has the first ${number(mostPrinted)} of ${number(n)} hosts.` : '';
+    this.draw();
+  }
+
   /** Tells anew how old the rows in sight are. */
   redate() {
     const column = this.columns.length - 1;
@@ -322,8 +330,4 @@ export class Grid {
     }
   }
 
-  /** What a print of the matrix would leave out. */
-  unprinted() {
-    return this.rows.length > mostPrinted ? `The print has the first ${number(mostPrinted)} of ${number(this.rows.length)} hosts.` : '';
-  }
 }

@@ -94,12 +94,14 @@ export class Model {
     return { rows: this.#sort(rows.subarray(0, kept), view), counts, changed };
   }
 
-  /** @param {Int32Array} rows @param {View} view */
+  /** Sorts by one number a host, in which its own place comes last: so hosts alike keep the targets' order. @param {Int32Array} rows @param {View} view */
   #sort(rows, view) {
     if (!view.sort) return rows;
     const rank = this.#rank(view.sort);
+    const n = this.hosts.length;
     const sign = view.down ? -1 : 1;
-    return rows.sort((a, b) => sign * (rank[a] - rank[b]) || a - b);
+    const keys = Float64Array.from(rows, (i) => sign * rank[i] * n + i).sort();
+    return Int32Array.from(keys, (key) => ((key % n) + n) % n);
   }
 
   /** Each host's place in a column's order. @param {string} column @returns {ArrayLike<number>} */
@@ -108,7 +110,7 @@ export class Model {
     if (op >= 0) return this.status[op];
     const rule = this.fleet.rules.findIndex((r) => r.id === column);
     if (rule >= 0) return this.words[rule];
-    if (column === 'asked') return this.asked;
+    if (column === 'asked') return this.asked.map((asked) => asked - this.oldest);
     let ranks = this.ranks.get(column);
     if (!ranks) {
       ranks = rankText(this.hosts.map((h) => padded(column === 'address' ? h.address : h.name)));
