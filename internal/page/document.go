@@ -127,7 +127,7 @@ func titleOf(op probe.Operation) string {
 	case probe.Refresh:
 		return "Remote gpupdate"
 	}
-	return string(op)
+	return visible(string(op))
 }
 
 // visible shows a string on one line as it is, and what would not be seen, or
@@ -152,7 +152,7 @@ func unseen(r rune) bool { return unicode.In(r, unicode.C, unicode.Zl, unicode.Z
 // functions are what the templates use.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"sign": signOf, "title": titleOf, "visible": visible, "advice": adviceOf, "line": lineOf, "path": pathOf,
+		"sign": signOf, "title": titleOf, "visible": func(text any) string { return visible(fmt.Sprint(text)) }, "advice": adviceOf, "line": lineOf, "path": pathOf,
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"ms":    milliseconds,

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -21,7 +22,7 @@ import (
 // rows. The file's script draws the ladders of those that are opened: drawn here
 // they would take twice the space and ten times the time.
 type Report struct {
-	w         io.Writer
+	w         *bufio.Writer
 	templates *template.Template
 	builder   Builder
 	documents []json.RawMessage // of the part that is being gathered
@@ -35,7 +36,7 @@ const partSize = 64
 
 // NewReport returns a Report that writes to w. Nothing is written yet.
 func NewReport(w io.Writer) *Report {
-	return &Report{w: w, templates: newTemplates()}
+	return &Report{w: bufio.NewWriterSize(w, 64<<10), templates: newTemplates()}
 }
 
 // Add takes in a report, and the same in the JSON of -o json.
@@ -69,10 +70,11 @@ func (r *Report) Close() error {
 	if err := r.inline("order", order); err != nil {
 		return err
 	}
-	return r.templates.ExecuteTemplate(r.w, "report-end", struct {
+	err := r.templates.ExecuteTemplate(r.w, "report-end", struct {
 		Plain  plain
 		Script template.JS
 	}{newPlain(f), template.JS(bundle())}) //nolint:gosec // our own script
+	return errors.Join(err, r.w.Flush())
 }
 
 // begin writes what stands before all data.

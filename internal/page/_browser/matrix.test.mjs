@@ -15,6 +15,11 @@ async function numberOn(locator) {
   return Number((await locator.locator('b').textContent())?.replaceAll(',', ''));
 }
 
+/** Has the page ask for newer data, as one that is looked at again does. @param {Page} page */
+function look(page) {
+  return page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+}
+
 /** Does something in the page, and tells how long it is to the frame after it. @param {import('node:test').TestContext} t @param {Page} page @param {string} what @param {() => void} action */
 async function timed(t, page, what, action) {
   const ms = /** @type {number} */ (await page.evaluate(`(async () => {
@@ -168,13 +173,12 @@ test('takes newer data without losing the place', async () => {
   const before = [await active(), await page.evaluate(() => scrollY)];
   const answers = /** @type {number[]} */ ([]);
   page.on('response', (r) => { if (r.url().endsWith('fleet.json')) answers.push(r.status()); });
-  const look = () => page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
-  await look();
-  await page.waitForResponse((r) => r.url().endsWith('fleet.json')).catch(() => {});
+  await Promise.all([page.waitForResponse((r) => r.url().endsWith('fleet.json')), look(page)]);
   await order('change');
-  await new Promise((done) => { setTimeout(done, 1100); }); // a Fleet serves for a second
-  await look();
-  await page.waitForFunction((n) => Number(document.getElementById('changed-count')?.textContent) > n, changed);
+  await page.waitForFunction((n) => { // until the second is over for which a Fleet serves
+    document.dispatchEvent(new Event('visibilitychange'));
+    return Number(document.getElementById('changed-count')?.textContent) > n;
+  }, changed, { polling: 200 });
   assert.ok(answers.includes(304) && answers.includes(200), `answers ${answers}`);
   assert.deepEqual([await active(), await page.evaluate(() => scrollY)], before);
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'grid');
@@ -191,9 +195,10 @@ test('tells how old the data is, and that it is stale', async () => {
   assert.match(String(await page.textContent('#age')), /Answers are .* old.*workstations: swept .* ago in 2 min, every 15 min/);
   assert.equal(await page.locator('.late').count(), 0);
   await order('stall');
-  await new Promise((done) => { setTimeout(done, 1100); });
-  await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
-  await page.locator('.late', { hasText: '! stale' }).waitFor();
+  await page.waitForFunction(() => {
+    document.dispatchEvent(new Event('visibilitychange'));
+    return document.querySelector('.late')?.textContent?.startsWith('! stale');
+  }, undefined, { polling: 200 });
   await accessible(page);
   await page.close();
 });
@@ -202,10 +207,10 @@ test('says when the server does not answer', async () => {
   const { page } = await visit(places.fleet);
   await drawn(page);
   await page.route('**/fleet.json', (r) => r.abort());
-  await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+  await look(page);
   await page.getByText('No fresh data').waitFor();
   await page.unroute('**/fleet.json');
-  await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+  await look(page);
   await page.getByText('No fresh data').waitFor({ state: 'hidden' });
   await page.close();
 });

@@ -60,8 +60,8 @@ function rung(s) {
   const sign = signOfOutcome(s.outcome);
   const length = s.elapsed_ms <= 0.1 ? 0 : Math.min(15, Math.round(3 * (Math.log10(s.elapsed_ms) + 1)));
   const item = el('li', { class: sign.cls },
-    el('span', { class: 'stage' }, s.stage), ' ', el('span', { class: 'peer' }, visible(s.peer)), ' ',
-    el('span', { class: 'outcome' }, el('span', { class: 'mark', 'aria-hidden': 'true' }, sign.mark), ` ${s.outcome}`), ' ',
+    el('span', { class: 'stage' }, visible(s.stage)), ' ', el('span', { class: 'peer' }, visible(s.peer)), ' ',
+    el('span', { class: 'outcome' }, el('span', { class: 'mark', 'aria-hidden': 'true' }, sign.mark), ` ${visible(s.outcome)}`), ' ',
     el('span', { class: 'time' }, el('span', { class: `length l${length}`, 'aria-hidden': 'true' }), ` ${milliseconds(s.elapsed_ms)}`));
   if (s.detail) item.append(' ', el('span', { class: 'detail' }, isolated(s.detail)));
   return item;

@@ -5,6 +5,7 @@ import { App, measure } from './app.js';
 const every = 15000;
 const url = 'data/fleet.json';
 let tag = '';
+let busy = false;
 /** @type {App | null} */
 let app = null;
 
@@ -15,6 +16,12 @@ function notice(text) {
 }
 
 async function refresh() {
+  if (busy) return;
+  busy = true;
+  await load().finally(() => { busy = false; });
+}
+
+async function load() {
   let answer;
   try {
     answer = await fetch(url, { headers: tag ? { 'If-None-Match': tag } : {}, cache: 'no-store' });

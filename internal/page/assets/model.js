@@ -100,8 +100,11 @@ export class Model {
     const rank = this.#rank(view.sort);
     const n = this.hosts.length;
     const sign = view.down ? -1 : 1;
-    const keys = Float64Array.from(rows, (i) => sign * rank[i] * n + i).sort();
-    return Int32Array.from(keys, (key) => ((key % n) + n) % n);
+    const keys = new Float64Array(rows.length);
+    for (let k = 0; k < rows.length; k++) keys[k] = sign * rank[rows[k]] * n + rows[k];
+    keys.sort();
+    for (let k = 0; k < rows.length; k++) rows[k] = ((keys[k] % n) + n) % n;
+    return rows;
   }
 
   /** Each host's place in a column's order. @param {string} column @returns {ArrayLike<number>} */

@@ -26,7 +26,7 @@ export function signOf(word) {
 
 /** @param {string} operation */
 export function titleOf(operation) {
-  return { rsop: 'Group Policy Results', refresh: 'Remote gpupdate' }[operation] ?? operation;
+  return { rsop: 'Group Policy Results', refresh: 'Remote gpupdate' }[operation] ?? visible(operation);
 }
 
 // As in document.go: what would not be seen, or would turn other text around.
@@ -85,7 +85,7 @@ export function el(tag, attributes, ...children) {
 /** A word behind its mark. @param {string} word */
 export function marked(word) {
   const { mark, cls } = signOf(word);
-  return el('span', { class: `word ${cls}` }, el('span', { class: 'mark', 'aria-hidden': 'true' }, mark), ` ${word}`);
+  return el('span', { class: `word ${cls}` }, el('span', { class: 'mark', 'aria-hidden': 'true' }, mark), ` ${visible(word)}`);
 }
 
 /** A fix as what is read and what is pasted: probe.RunOnHost stands between. @param {string} fix */
