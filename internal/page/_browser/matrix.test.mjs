@@ -118,7 +118,11 @@ test('sorts addresses and names as numbers', async () => {
   await drawn(page);
   await page.fill('#search', 'ws-');
   await page.click('#grid [data-sort=address]');
+  await page.evaluate(() => scrollTo(0, 5000));
   await page.click('#grid [data-sort=address]');
+  const rowTop = await page.locator('#grid .body .row').first().boundingBox();
+  const head = await page.locator('#grid .head').boundingBox();
+  assert.ok(rowTop && head && Math.abs(rowTop.y - head.y - head.height) < 2, 'another order begins with its first host');
   const [first] = await page.locator('#grid .body .note').allTextContents();
   assert.equal(first, '10.80.78.31');
   await page.close();
@@ -267,11 +271,13 @@ test('comes back from a host to the same filters', async () => {
 });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  for (const width of [1600, 1280, 1000, 360]) {
+  for (const width of [1600, 1280, 1100, 1000, 700, 360]) {
     test(`is accessible and fits ${width} px, ${colorScheme}`, async () => {
       const { page, complaints } = await visit(places.small, { width, colorScheme });
       await drawn(page);
       await fits(page);
+      const cut = await page.locator('#grid .body .cell:is(.operation, .rule, .asked)').evaluateAll((cells) => cells.filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent));
+      assert.deepEqual(cut, [], 'words are cut');
       await accessible(page);
       assert.deepEqual(complaints, []);
       await page.close();

@@ -41,14 +41,14 @@ export class App {
   update(fleet) {
     measure('index', () => { this.model = new Model(fleet); });
     for (const op of fleet.operations) this.view.status[op] ??= new Set();
-    this.show();
+    this.show(true);
   }
 
-  /** Shows the fleet as chosen. */
-  show() {
+  /** Shows the fleet as chosen. @param {boolean} newer whether it is the data that changed, and not the choice */
+  show(newer = false) {
     const { rows, counts, changed } = measure('filter', () => this.model.select(this.view));
     measure('draw', () => {
-      this.grid.show(this.model, rows, this.view);
+      this.grid.show(this.model, rows, this.view, newer);
       this.operations.show(this.model, this.view, counts);
       this.causes.show(this.model, this.view);
     });

@@ -49,8 +49,12 @@ export class Grid {
     this.body.addEventListener('click', (e) => this.#click(e));
   }
 
-  /** Shows hosts of a model. @param {Model} model @param {Int32Array} rows @param {View} view */
-  show(model, rows, view) {
+  /**
+   * Shows hosts of a model. The active host stays the active one; what is in sight stays there when the data is newer, and is
+   * the first hosts when the user chose others.
+   * @param {Model} model @param {Int32Array} rows @param {View} view @param {boolean} newer
+   */
+  show(model, rows, view, newer) {
     const held = this.#hold();
     if (this.model?.fleet.rules.length !== model.fleet.rules.length || this.model?.fleet.operations.join() !== model.fleet.operations.join()) {
       this.#setColumns(model);
@@ -63,7 +67,7 @@ export class Grid {
     this.body.style.height = `${rows.length * this.height}px`;
     for (const row of this.drawn.values()) this.#release(row);
     this.drawn.clear();
-    this.#restore(held);
+    this.#restore(held, newer);
     this.draw();
   }
 
@@ -121,8 +125,8 @@ export class Grid {
     return { active: nameAt(this.active), first: first < 0 ? undefined : nameAt(first), place: first };
   }
 
-  /** @param {{active: string | undefined, first: string | undefined, place: number}} held */
-  #restore(held) {
+  /** @param {{active: string | undefined, first: string | undefined, place: number}} held @param {boolean} newer */
+  #restore(held, newer) {
     const places = { active: -1, first: -1 };
     if (held.active !== undefined || held.first !== undefined) {
       for (let i = 0; i < this.rows.length; i++) {
@@ -132,8 +136,14 @@ export class Grid {
       }
     }
     this.active = places.active;
-    if (places.first >= 0 && places.first !== held.place) scrollBy({ top: (places.first - held.place) * this.#h(), behavior: 'instant' });
-    else if (held.place >= this.rows.length) scrollTo({ top: 0, behavior: 'instant' });
+    if (held.place < 0) return; // the first row is in sight
+    if (!newer) scrollBy({ top: this.body.getBoundingClientRect().top - this.#covered(), behavior: 'instant' });
+    else if (places.first >= 0) scrollBy({ top: (places.first - held.place) * this.#h(), behavior: 'instant' });
+  }
+
+  /** How much of the window's top the header covers when it sticks there. */
+  #covered() {
+    return this.head.offsetHeight + parseFloat(getComputedStyle(this.head).top || '0');
   }
 
   #h() {
@@ -261,7 +271,7 @@ export class Grid {
     this.active = Math.max(0, Math.min(place, this.rows.length - 1));
     this.column = column;
     const top = this.body.getBoundingClientRect().top + this.active * this.#h();
-    const under = this.head.getBoundingClientRect().height + parseFloat(getComputedStyle(this.head).top || '0');
+    const under = this.#covered();
     if (top < under) scrollBy({ top: top - under, behavior: 'instant' });
     else if (top + this.#h() > innerHeight) scrollBy({ top: top + this.#h() - innerHeight + 4, behavior: 'instant' });
     this.draw();
@@ -329,5 +339,4 @@ export class Grid {
       parts[column].word.data = ago(this.use.age(/** @type {Model} */ (this.model).asked[this.rows[place]]));
     }
   }
-
 }
