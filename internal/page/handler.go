@@ -69,7 +69,7 @@ type frame struct {
 }
 
 func (h *handler) frame(title string, r *http.Request) frame {
-	root := strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
+	root := strings.Repeat("../", max(0, strings.Count(r.URL.EscapedPath(), "/")-1))
 	if root == "" {
 		root = "./"
 	}

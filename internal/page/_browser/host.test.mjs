@@ -54,7 +54,8 @@ test('copies the line for PowerShell', async () => {
 
 test('asks a host anew, and shows what changed', async () => {
   const { page, complaints } = await visit(`${places.fleet}host/ws-00006.corp.example`);
-  await page.click('#ask');
+  const [posted] = await Promise.all([page.waitForRequest((r) => r.method() === 'POST'), page.click('#ask')]);
+  assert.equal(`${(await posted.allHeaders()).origin}/`, places.fleet, 'who asks shows in Origin, over plain HTTP too');
   await page.locator('.changes li').waitFor();
   assert.match(String(await page.textContent('.changes')), /Remote gpupdate\s+x\s+unreachable\s+.*became.*\?\s+unproven/s);
   assert.equal(page.url(), `${places.fleet}host/ws-00006.corp.example`);
