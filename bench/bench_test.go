@@ -161,7 +161,7 @@ func manyFailures(t *testing.T) []figure {
 	whom := crowd{refusing: 100_000}
 	reported := map[string]string{"table": "\n", "json": `"schema":1`, "ndjson": `"schema":1`} // of each host
 	var figures []figure
-	for _, format := range []string{"table", "json", "ndjson"} {
+	for _, format := range []string{"table", "json", "ndjson", "html"} {
 		check(t, whom, descriptorLimit(t), []string{"-o", format}, func(r run, results string) {
 			b, err := os.ReadFile(results)
 			if told := bytes.Count(b, []byte(reported[format])); err != nil || told != whom.len() && !bytes.Contains(b, []byte("100000 hosts asked")) {

@@ -1,6 +1,7 @@
 // Package report shows what was found: as a table with a summary for people,
-// as JSON and NDJSON for programs. All of it is printable ASCII, so that no
-// console and no PowerShell can garble it.
+// as JSON and NDJSON for programs, as one HTML file for a browser. All of it but
+// the HTML is printable ASCII, so that no console and no PowerShell can garble
+// it.
 package report
 
 import "github.com/gpreach/gpreach/probe"

@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bash scripts/setup.sh
-gate "go vet" go vet -tags lab,bench,tools ./...
+gate "go vet" go vet -tags lab,bench,tools,browser ./...
 gate "the test counter" go -C .tools test ./tally
 go -C .tools build -o bin/tally ./tally || exit 1
 
@@ -64,6 +64,31 @@ if [[ -n $why ]]; then
     leave_out "the tests against a Samba domain controller, nftables, nmap, tshark and Prometheus" "$why"
 else
     run_lab
+fi
+missing_for_browser() {
+    local command
+    for command in node npm chromium; do
+        command -v "$command" >/dev/null || { echo "no $command"; return; }
+    done
+    (($(node -p 'process.versions.node.split(".")[0]') >= 20)) || echo "node is older than 20"
+}
+
+install_browser_tools() { npm ci --prefix internal/page/_browser --silent --no-progress; }
+check_scripts() { npm run --prefix internal/page/_browser --silent types; }
+run_browser() {
+    gate "the page's test tools" install_browser_tools || return
+    gate "the page's scripts have the types that they say" check_scripts
+    gate "the page's test server" go test -tags browser "$race" -c -o bin/page.test ./internal/page || return
+    printf '\n== the page in Chromium\n'
+    GPREACH_PAGE_TEST=$PWD/bin/page.test GPREACH_CHROMIUM=$(command -v chromium) \
+        npm run --prefix internal/page/_browser --silent test || failed=1
+}
+
+why=$(missing_for_browser)
+if [[ -n $why ]]; then
+    leave_out "the tests of the page in Chromium" "$why"
+else
+    run_browser
 fi
 [[ -e ../shared/data ]] || printf '\nNo recordings of a real Windows beside this checkout (../shared/data): the tests that replay them had nothing to do.\n'
 tell_left_out

@@ -28,7 +28,7 @@ func (o *outputFlags) register(f *pflag.FlagSet) {
 }
 
 func (o *outputFlags) registerShow(f *pflag.FlagSet, limit int) {
-	f.StringVarP(&o.format, "output", "o", "table", "`FORMAT` of the results: table, ndjson or json")
+	f.StringVarP(&o.format, "output", "o", "table", "`FORMAT` of the results: table, ndjson, json or html")
 	f.IntVar(&o.limit, "limit", limit, "`HOSTS` that a table lists, and the largest causes of more; 0 for all")
 	f.BoolVar(&o.noColor, "no-color", false, "no colours (also: NO_COLOR)")
 }
@@ -46,8 +46,10 @@ func (o *outputFlags) open(stdout io.Writer) (*output, error) {
 		return nil, fmt.Errorf("--limit: %d is too few; 0 lists all", o.limit)
 	}
 	out, w := &output{path: o.file}, stdout
-	if o.format != "table" && o.format != "ndjson" && o.format != "json" {
-		return nil, fmt.Errorf("--output: %q is not an output: want table, ndjson or json", o.format)
+	switch o.format {
+	case "table", "ndjson", "json", "html":
+	default:
+		return nil, fmt.Errorf("--output: %q is not an output: want table, ndjson, json or html", o.format)
 	}
 	if o.file != "" {
 		f, err := createBeside(o.file)
@@ -61,6 +63,8 @@ func (o *outputFlags) open(stdout io.Writer) (*output, error) {
 		out.Writer = report.NDJSON(w)
 	case "json":
 		out.Writer = report.JSON(w)
+	case "html":
+		out.Writer = report.HTML(w)
 	default:
 		out.Writer = report.Table(w, report.TableOptions{Limit: o.limit, Color: o.color(w)})
 	}

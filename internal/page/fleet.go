@@ -87,6 +87,7 @@ type Change struct {
 
 // A Source is where the page gets what it shows.
 type Source struct {
+	// Fleet is called once a second at most. What it returned must not change.
 	Fleet  func() Fleet
 	Ladder func(host string) (Ladder, bool) // by name as it stands in Host.Name
 	// Probe asks a host now, without a credential, and returns when its report

@@ -1,0 +1,151 @@
+// The page of the whole fleet: what is chosen, and what shows it. Served page and report differ only in where the fleet comes
+// from and in how a host is opened.
+import { ago, byId, count, el, span, themeButton, visible } from './text.js';
+import { Model } from './model.js';
+import { filters, readView, writeView } from './view.js';
+import { Grid } from './grid.js';
+import { Causes, Operations, showing } from './panels.js';
+
+/** @typedef {import('./model.js').Fleet} Fleet */
+
+export class App {
+  /** @param {Fleet} fleet @param {{link: (name: string) => string, open: (name: string) => void}} use */
+  constructor(fleet, use) {
+    this.aged = '';
+    this.skew = 0; // how far the clock of who asked is before ours
+    this.model = new Model(fleet);
+    this.view = readView(location.hash, fleet.operations);
+    this.search = /** @type {HTMLInputElement} */ (byId('search'));
+    this.grid = new Grid(byId('grid'), {
+      link: use.link, open: use.open, sort: (column) => this.#sort(column), age: (asked) => this.now() - asked,
+    });
+    this.operations = new Operations(byId('operations'), (op, status) => {
+      const chosen = this.view.status[op];
+      if (!chosen.delete(status)) chosen.add(status);
+      this.#changed();
+    });
+    this.causes = new Causes(byId('cause-list'), (key) => { this.view.cause = key; this.#changed(); });
+    this.#listen();
+    themeButton();
+    this.search.value = this.view.query;
+    if (matchMedia('(max-width: 64rem)').matches) byId('causes').removeAttribute('open');
+    this.show();
+    setInterval(() => { this.#ages(); this.grid.redate(); }, 5000);
+  }
+
+  now() {
+    return Date.now() + this.skew;
+  }
+
+  /** Takes newer data, and leaves alone what the user looks at. @param {Fleet} fleet */
+  update(fleet) {
+    measure('index', () => { this.model = new Model(fleet); });
+    for (const op of fleet.operations) this.view.status[op] ??= new Set();
+    this.show(true);
+  }
+
+  /** Shows the fleet as chosen. @param {boolean} newer whether it is the data that changed, and not the choice */
+  show(newer = false) {
+    const { rows, counts, changed } = measure('filter', () => this.model.select(this.view));
+    measure('draw', () => {
+      this.grid.show(this.model, rows, this.view, newer);
+      this.operations.show(this.model, this.view, counts);
+      this.causes.show(this.model, this.view);
+    });
+    const total = this.model.hosts.length;
+    byId('showing').textContent = showing(rows.length, total);
+    byId('clear').hidden = !filters(this.view);
+    byId('changed').hidden = !this.model.fleet.sweeps.length && !this.view.changed;
+    byId('changed').setAttribute('aria-pressed', String(this.view.changed));
+    byId('changed-count').textContent = String(changed);
+    byId('from').replaceChildren(el('b', {}, count(total, 'host')), ' asked from ', el('b', {}, visible(this.model.fleet.vantage)));
+    this.grid.explain(rows.length ? '' : total ? 'No host is like that.' : 'No host has been asked yet.');
+    this.#ages();
+  }
+
+  #changed() {
+    const at = writeView(this.view);
+    history.replaceState(history.state, '', at || location.pathname + location.search);
+    this.show();
+  }
+
+  /** @param {string} column */
+  #sort(column) {
+    const worstFirst = column !== 'name' && column !== 'address';
+    const v = this.view;
+    if (v.sort !== column) Object.assign(v, { sort: column, down: worstFirst });
+    else if (v.down === worstFirst) v.down = !worstFirst;
+    else Object.assign(v, { sort: '', down: false }); // a third time: as the targets were given
+    this.#changed();
+  }
+
+  #clear() {
+    this.view = { ...readView('', this.model.fleet.operations), sort: this.view.sort, down: this.view.down };
+    this.search.value = '';
+    this.#changed();
+  }
+
+  #listen() {
+    this.search.addEventListener('input', () => { this.view.query = this.search.value; this.#changed(); });
+    this.search.addEventListener('keydown', (e) => {
+      if (e.key === 'Escape' && this.search.value) {
+        this.search.value = '';
+        this.view.query = '';
+        this.#changed();
+      } else if (e.key === 'Enter' || e.key === 'ArrowDown') {
+        this.grid.root.focus({ preventScroll: true });
+        this.grid.move(0, 0);
+      } else {
+        return;
+      }
+      e.preventDefault();
+    });
+    byId('changed').addEventListener('click', () => { this.view.changed = !this.view.changed; this.#changed(); });
+    byId('clear').addEventListener('click', () => { this.#clear(); this.search.focus(); });
+    addEventListener('keydown', (e) => {
+      if (e.key !== '/' || e.ctrlKey || e.altKey || e.metaKey || e.target instanceof HTMLInputElement || byId('matrix').hidden) return;
+      e.preventDefault();
+      this.search.focus();
+      this.search.select();
+    });
+    addEventListener('hashchange', () => {
+      this.view = readView(location.hash, this.model.fleet.operations);
+      this.search.value = this.view.query;
+      this.show();
+    });
+  }
+
+  /** Tells how old the data is, and which sweep is late. */
+  #ages() {
+    const { fleet, newest, oldest, hosts } = this.model;
+    const parts = [];
+    if (hosts.length) {
+      const young = span(this.now() - newest);
+      const old = span(this.now() - oldest);
+      parts.push(el('span', {}, young === old ? `Answers are ${old} old` : `Answers are ${young} to ${old} old`));
+    }
+    for (const s of fleet.sweeps) {
+      const finished = Date.parse(s.finished);
+      const every = s.interval / 1e6;
+      const late = finished > 0 && this.now() - finished > 2 * Math.max(every, s.took / 1e6);
+      const state = finished > 0 ? `swept ${ago(this.now() - finished)} in ${span(s.took / 1e6)}` : 'first sweep under way';
+      parts.push(el('span', { class: late ? 'sweep late' : 'sweep' }, late ? el('b', {}, '! stale ') : '', `${visible(s.name)}: ${state}, every ${span(every)}`));
+    }
+    const text = parts.map((p) => p.textContent).join();
+    if (this.aged === text) return;
+    this.aged = text;
+    byId('age').replaceChildren(...parts);
+  }
+}
+
+/**
+ * Runs a part of the work, and leaves its time where the browser's tools show it.
+ * @template T @param {string} name @param {() => T} work @returns {T}
+ */
+export function measure(name, work) {
+  const start = performance.now();
+  const result = work();
+  performance.clearMeasures(`gpreach ${name}`);
+  performance.measure(`gpreach ${name}`, { start, end: performance.now() });
+  return result;
+}
