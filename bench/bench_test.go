@@ -159,21 +159,48 @@ func manyHosts(t *testing.T) []figure {
 func manyFailures(t *testing.T) []figure {
 	const most = 300
 	whom := crowd{refusing: 100_000}
-	reported := map[string]string{"table": "\n", "json": `"schema":1`, "ndjson": `"schema":1`} // of each host
 	var figures []figure
-	for _, format := range []string{"table", "json", "ndjson", "html"} {
-		check(t, whom, descriptorLimit(t), []string{"-o", format}, func(r run, results string) {
-			b, err := os.ReadFile(results)
-			if told := bytes.Count(b, []byte(reported[format])); err != nil || told != whom.len() && !bytes.Contains(b, []byte("100000 hosts asked")) {
-				t.Errorf("%s: %d hosts are reported (%v)", format, told, err)
+	for _, output := range []struct {
+		format, holds string
+		times         int
+	}{
+		{"table", "100000 hosts asked", 1},
+		{"json", `"schema":1`, whom.len()},
+		{"ndjson", `"schema":1`, whom.len()},
+		{"html", `id="part-1562"`, 1}, // the last 32 hosts; 64 are in a part
+	} {
+		check(t, whom, descriptorLimit(t), []string{"-o", output.format}, func(r run, results string) {
+			if n := occurrences(t, results, output.holds); n != output.times {
+				t.Errorf("%s holds %s %d times, want %d", output.format, output.holds, n, output.times)
 			}
 			figures = append(figures, figure{
-				fmt.Sprintf("100,000 unreachable hosts to %s, peak memory", format),
+				fmt.Sprintf("100,000 unreachable hosts to %s, peak memory", output.format),
 				fmt.Sprintf("%.0f MiB, %.1f s", r.peakMiB(), r.wall.Seconds()), fmt.Sprintf("under %d MiB", most), r.peakMiB() < most,
 			})
 		})
 	}
 	return figures
+}
+
+// occurrences counts a text in a file that is too large to be held: what this
+// process holds is counted for those that it begins.
+func occurrences(t *testing.T, path, text string) int {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n, kept := 0, []byte(nil)
+	for block := make([]byte, 1<<20); ; {
+		read, err := f.Read(block)
+		kept = append(kept, block[:read]...)
+		n += bytes.Count(kept, []byte(text))
+		if err != nil {
+			return n
+		}
+		kept = append([]byte(nil), kept[max(0, len(kept)-len(text)+1):]...) // where one may have begun
+	}
 }
 
 // silentHosts measures that hosts that do not answer keep nobody waiting.
