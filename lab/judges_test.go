@@ -33,7 +33,7 @@ func startCapture(t *testing.T) *capture {
 	t.Helper()
 	c := &capture{file: filepath.Join(t.TempDir(), "cable.pcapng")}
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, "tshark", "-n", "-l", "-i", "eth0", "-f", "tcp", "-w", c.file, "-P") //nolint:gosec // a file of ours
+	cmd := exec.CommandContext(ctx, "tshark", "-n", "-l", "-i", "eth0", "-f", "tcp", "-w", c.file, "-P")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second // then it is killed
 	var errs bytes.Buffer
@@ -123,7 +123,7 @@ func TestJudges(t *testing.T) {
 		}
 	})
 	t.Run("nmap", func(t *testing.T) {
-		out, err := exec.CommandContext(t.Context(), "nmap", "-n", "-Pn", "-p", "445", //nolint:gosec // constants
+		out, err := exec.CommandContext(t.Context(), "nmap", "-n", "-Pn", "-p", "445",
 			"--script", "smb-protocols,smb2-security-mode,smb2-time", idleAddr).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
