@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -304,11 +305,11 @@ func FuzzHostPath(f *testing.F) {
 		}
 		h := Handler(s)
 		w := request(h, "GET", "/host/"+url.PathEscape(name))
+		if path.Clean("/host/"+name) != "/host/"+name {
+			return // no host is called so, and browsers and servers make another path of it
+		}
 		if w.Code != http.StatusOK || !slices.Equal(found, []string{name}) {
-			if name != "." && name != ".." { // which no browser can ask for, and no host is called
-				t.Fatalf("%q: %d, found %q", name, w.Code, found)
-			}
-			return
+			t.Fatalf("%q: %d, found %q", name, w.Code, found)
 		}
 		if body := w.Body.String(); strings.Contains(body, "<script>") || strings.ContainsFunc(body, func(r rune) bool { return unseen(r) && r != '\n' }) {
 			t.Errorf("%q stands in the page as it is", name)
@@ -318,7 +319,7 @@ func FuzzHostPath(f *testing.F) {
 			t.Fatal(err)
 		}
 		back, err := where.Parse(request(h, "POST", where.RequestURI()).Header().Get("Location"))
-		if err != nil || back.Path != "/host/"+name && !strings.Contains(name, "..") && !strings.Contains(name, "./") {
+		if err != nil || back.Path != "/host/"+name {
 			t.Errorf("%q leads back to %v, %v", name, back, err)
 		}
 	})
