@@ -19,6 +19,14 @@ type door struct {
 // toSMB is the service of the door to 445.
 const toSMB = -1
 
+// lane shows the door's trail as far as the door leads.
+func (d *door) lane() *lane {
+	if d.service == toSMB {
+		return &d.approach.lanes.smb
+	}
+	return &d.approach.lanes.mappers[d.service]
+}
+
 // mayBeUp reports whether a door ended in a way that does not fit a silent
 // host: an answer, or no proper try.
 func (d *door) mayBeUp() bool {
@@ -32,6 +40,7 @@ type approach struct {
 	*reins
 	addr   netip.Addr
 	cancel context.CancelFunc
+	lanes  lanes
 	smb    *door
 	mapper []*door
 	ended  int         // doors that race has seen end
@@ -51,7 +60,7 @@ func (a *approach) doors() []*door { return append([]*door{a.smb}, a.mapper...) 
 // approach begins to dial an address, which is the only one or not.
 func (v *visit) approach(addr netip.Addr, sole bool) *approach {
 	ctx, cancel := context.WithCancel(v.ctx)
-	a := &approach{reins: &reins{ctx: ctx}, addr: addr, cancel: cancel, chosen: sole}
+	a := &approach{reins: &reins{ctx: ctx}, addr: addr, cancel: cancel, chosen: sole, lanes: newLanes(len(v.services))}
 	if !sole {
 		a.decided = make(chan struct{})
 	}
@@ -76,7 +85,7 @@ func (v *visit) enter(d *door) {
 		port = v.p.SMBPort
 	}
 	a := d.approach
-	d.link, d.step = v.dial(a.reins, netip.AddrPortFrom(a.addr, port))
+	d.link, d.step = v.dial(a.reins, d.lane(), nil, netip.AddrPortFrom(a.addr, port))
 	d.ended.Store(true)
 	v.heard(d)
 	if v.arrivals != nil {
@@ -96,14 +105,18 @@ func (v *visit) enter(d *door) {
 	}
 }
 
-// dial connects to a port and returns the link, nil unless the step is ok.
-func (v *visit) dial(r *reins, to netip.AddrPort) (*link, Step) {
+// dial connects to a port, on top of a trail, and returns the link, nil unless
+// the step is ok.
+func (v *visit) dial(r *reins, at *lane, t Trail, to netip.AddrPort) (*link, Step) {
 	s := Step{Stage: Connect, Peer: to.String()}
+	at.begin(t, s)
 	start := time.Now()
 	conn, err := v.p.connect(r.ctx, s.Peer)
 	s.Elapsed = time.Since(start)
 	if s.Outcome = classify(r.ctx, err); err != nil {
 		s.Detail = say(s.Outcome, err)
+	}
+	if at.end(s); err != nil {
 		return nil, s
 	}
 	return newLink(r, conn, s.Peer, v.p.Timeout), s
@@ -114,10 +127,15 @@ func (v *visit) dial(r *reins, to netip.AddrPort) (*link, Step) {
 // A sole address is chosen before its dials have ended.
 func (v *visit) arrive(addrs []netip.Addr) *approach {
 	if len(addrs) == 1 {
-		return v.approach(addrs[0], true)
+		a := v.approach(addrs[0], true)
+		v.choose(a)
+		return a
 	}
 	v.arrivals = make(chan *door, len(addrs)*(1+len(v.services)))
-	begun, a := v.race([]*approach{v.approach(addrs[0], false)}, addrs[1:])
+	first := v.approach(addrs[0], false)
+	v.choose(first)
+	begun, a := v.race([]*approach{first}, addrs[1:])
+	v.choose(a)
 	for _, other := range begun {
 		if other != a {
 			a.before.smb = a.before.smb.plus(other.smb.failure()...)

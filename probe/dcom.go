@@ -16,12 +16,12 @@ const wmiPort = 24158
 
 // serverAlive asks on a connection to the mapper whether DCOM is alive. It
 // proves RPCSS, not WMI, whose port only a logon can learn.
-func (v *visit) serverAlive(t Trail, l *link, c *rpc.Conn) Trail {
-	t, ok := v.bind(t, l, c, rpc.ObjectExporter, "IObjectExporter")
+func (v *visit) serverAlive(at *lane, t Trail, l *link, c *rpc.Conn) Trail {
+	t, ok := v.bind(at, t, l, c, rpc.ObjectExporter, "IObjectExporter")
 	if !ok {
 		return t
 	}
-	t, _ = v.step(t, Step{Stage: Call, Peer: l.peer}, func() (string, error) {
+	t, _ = v.step(at, t, Step{Stage: Call, Peer: l.peer}, func() (string, error) {
 		if err := l.begin(); err != nil {
 			return "", err
 		}
@@ -46,7 +46,7 @@ type fixedPort struct {
 }
 
 // tryFixedPort begins the try. mapperTook is what the connect to 135 took.
-func (v *visit) tryFixedPort(addr netip.Addr, mapperTook time.Duration) *fixedPort {
+func (v *visit) tryFixedPort(a *approach, mapperTook time.Duration) *fixedPort {
 	ctx, cancel := context.WithCancel(v.ctx)
 	f := &fixedPort{
 		reins: &reins{ctx: ctx}, cancel: cancel, done: make(chan struct{}),
@@ -54,7 +54,7 @@ func (v *visit) tryFixedPort(addr netip.Addr, mapperTook time.Duration) *fixedPo
 	}
 	go func() {
 		defer close(f.done)
-		f.trail = v.bindAt(f.reins, nil, netip.AddrPortFrom(addr, wmiPort), rpc.RemUnknown2, "IRemUnknown2")
+		f.trail = v.bindAt(f.reins, &a.lanes.fixed, nil, netip.AddrPortFrom(a.addr, wmiPort), rpc.RemUnknown2, "IRemUnknown2")
 	}()
 	return f
 }
@@ -76,10 +76,18 @@ func (f *fixedPort) finish() {
 	f.drop()
 }
 
-// steps returns the steps of a try that succeeded. One that failed leaves none.
+// steps returns the steps of a try that succeeded.
 func (f *fixedPort) steps() Trail {
-	if f == nil || f.trail.last().Stage != Bind || f.trail.last().Outcome != OK {
+	if f == nil {
 		return nil
 	}
-	return f.trail
+	return proved(f.trail)
+}
+
+// proved returns the trail of a try that succeeded. One that failed leaves none.
+func proved(t Trail) Trail {
+	if t.last().Stage != Bind || t.last().Outcome != OK {
+		return nil
+	}
+	return t
 }

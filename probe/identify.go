@@ -11,7 +11,7 @@ import (
 // What fails here is no step and changes nothing.
 func (v *visit) identify(a *approach) {
 	start := time.Now()
-	l, s := v.dial(a.reins, netip.AddrPortFrom(a.addr, v.p.MapperPort))
+	l, s := v.dial(a.reins, nil, nil, netip.AddrPortFrom(a.addr, v.p.MapperPort))
 	if l == nil {
 		return
 	}
@@ -23,6 +23,8 @@ func (v *visit) identify(a *approach) {
 	if err != nil {
 		return
 	}
-	v.seen.identity = challenge
-	v.seen.identify = Step{Stage: Identify, Peer: s.Peer, Outcome: WrongHost, Elapsed: time.Since(start)}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.identity = challenge
+	v.wrongHost = Step{Stage: Identify, Peer: s.Peer, Outcome: WrongHost, Elapsed: time.Since(start)}
 }

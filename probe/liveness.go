@@ -57,6 +57,9 @@ func (v *visit) liveness(a *approach) {
 		v.unsure.Store(true) // there is no time left to ask
 		return
 	}
+	v.mu.Lock()
+	v.listened = true
+	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, v.p.Timeout-redials(v.p.Timeout)[0])
 	defer cancel()
 	tried := make(chan Outcome, len(v.p.LivenessPorts))

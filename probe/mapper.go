@@ -13,6 +13,7 @@ import (
 // DCOM is alive.
 func (v *visit) throughMapper(d *door) {
 	a, service, seen := d.approach, v.services[d.service], &v.seen.services[d.service]
+	at := &a.lanes.services[d.service]
 	t := begun(a.before.mapper).plus(d.step)
 	v.seen.mappers[d.service], *seen = slices.Clip(t), t
 	if d.link == nil {
@@ -20,23 +21,23 @@ func (v *visit) throughMapper(d *door) {
 	}
 	v.mapperUp.Do(func() { v.beyondMapper(a, d.step) })
 	c := rpc.NewConn(d.link)
-	t, ok := v.bind(t, d.link, c, rpc.EndpointMapper, "")
+	t, ok := v.bind(d.lane(), t, d.link, c, rpc.EndpointMapper, "")
 	v.seen.mappers[d.service], *seen = slices.Clip(t), t
 	if !ok {
 		d.link.Close()
 		return
 	}
-	ports, mapped, usable := v.lookup(t, d.link, c, service)
+	ports, mapped, usable := v.lookup(at, t, d.link, c, service)
 	if usable && v.dcom.CompareAndSwap(false, true) {
 		t = slices.Clip(t)
 		v.running.Go(func() {
 			defer d.link.Close()
-			v.seen.dcom = v.serverAlive(t, d.link, c)
+			v.seen.dcom = v.serverAlive(&a.lanes.dcom, t, d.link, c)
 		})
 	} else {
 		d.link.Close()
 	}
-	*seen = v.service(a, mapped, service, ports)
+	*seen = v.service(a, at, mapped, service, ports)
 }
 
 // beyondMapper begins what waits for 135 to connect.
@@ -45,14 +46,14 @@ func (v *visit) beyondMapper(a *approach, connect Step) {
 		v.running.Go(func() { v.identify(a) })
 	}
 	if !v.p.NoWMIPort {
-		v.fixed = v.tryFixedPort(a.addr, connect.Elapsed)
+		v.fixed = v.tryFixedPort(a, connect.Elapsed)
 	}
 }
 
 // lookup asks the mapper for a service's ports. The connection stays usable
 // after any answer in RPC.
-func (v *visit) lookup(t Trail, l *link, c *rpc.Conn, service Rule) (ports []uint16, _ Trail, usable bool) {
-	t, _ = v.step(t, Step{Stage: Map, Peer: l.peer}, func() (_ string, err error) {
+func (v *visit) lookup(at *lane, t Trail, l *link, c *rpc.Conn, service Rule) (ports []uint16, _ Trail, usable bool) {
+	t, _ = v.step(at, t, Step{Stage: Map, Peer: l.peer}, func() (_ string, err error) {
 		if err = l.begin(); err != nil {
 			return "", err
 		}

@@ -13,14 +13,14 @@ func (v *visit) pipe(d *door) Trail {
 	defer d.link.Close()
 	for _, r := range v.rules {
 		if r.Route == ByPipe {
-			return v.negotiate(t, d.link)
+			return v.negotiate(d.lane(), t, d.link)
 		}
 	}
 	return t
 }
 
-func (v *visit) negotiate(t Trail, l *link) Trail {
-	t, _ = v.step(t, Step{Stage: Negotiate, Peer: l.peer}, func() (string, error) {
+func (v *visit) negotiate(at *lane, t Trail, l *link) Trail {
+	t, _ = v.step(at, t, Step{Stage: Negotiate, Peer: l.peer}, func() (string, error) {
 		if err := l.begin(); err != nil {
 			return "", err
 		}

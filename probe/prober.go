@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,11 @@ type Prober struct {
 
 	Vantage string // the name of this machine, for the reports
 
+	// Begun, unless it is nil, is told when a Probe begins how to look at it: so
+	// far returns, at any time, the report as it stands, in which steps under way
+	// have been waited for in vain.
+	Begun func(soFar func() *Report)
+
 	exhausted func() // told that this machine has no resources for a dial; may be nil
 }
 
@@ -58,32 +64,61 @@ func (p *Prober) probe(ctx context.Context, t Target, asked []Operation, lookups
 	if len(asked) == 0 {
 		asked = Operations()
 	}
-	r := &Report{
-		Target: t, Vantage: clean(p.Vantage), Asked: asked, Credential: "none",
-		Started: time.Now(),
+	c := &climb{p: p, target: t, asked: asked, started: time.Now(), rules: rulesFor(asked)}
+	if p.Begun != nil {
+		p.Begun(c.soFar)
 	}
-	addrs, resolved := p.resolve(ctx, t, lookups)
+	addrs, resolved := p.resolve(ctx, &c.name, t, lookups)
+	excluded := false
 	if len(addrs) > 0 && p.Excluded != nil {
 		addrs = slices.DeleteFunc(addrs, p.Excluded)
-		r.Excluded = len(addrs) == 0
+		excluded = len(addrs) == 0
 	}
 	addrs = addrs[:min(len(addrs), maxAddresses)]
-	rules, seen := rulesFor(asked), &sighting{}
+	seen := &sighting{}
 	if len(addrs) > 0 && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
-		seen = p.visit(ctx, addrs, rules)
+		seen = p.visit(ctx, addrs, c.rules, c.visit.Store)
 		cancel()
 	}
-	r.Address = seen.address
-	p.conclude(r, rules, resolved, seen)
+	return c.report(resolved, seen, excluded)
+}
+
+// A climb is a Probe under way.
+type climb struct {
+	p       *Prober
+	target  Target
+	asked   []Operation
+	rules   []Rule
+	started time.Time
+	name    lane // of the resolve step
+	visit   atomic.Pointer[visit]
+}
+
+// report returns what follows from what was seen.
+func (c *climb) report(resolved Trail, seen *sighting, excluded bool) *Report {
+	r := &Report{
+		Target: c.target, Vantage: clean(c.p.Vantage), Asked: c.asked, Credential: "none",
+		Started: c.started, Address: seen.address, Excluded: excluded,
+	}
+	c.p.conclude(r, c.rules, resolved, seen)
 	r.Elapsed = time.Since(r.Started)
 	return r
 }
 
+// soFar returns the report as it stands.
+func (c *climb) soFar() *Report {
+	seen := &sighting{}
+	if v := c.visit.Load(); v != nil {
+		seen = v.glimpse()
+	}
+	return c.report(c.name.now(), seen, false)
+}
+
 // resolve turns a target into its addresses. The trail holds the step for a
 // name and is empty for a literal address. The time spent waiting for a place
-// in lookups is our own and does not count.
-func (p *Prober) resolve(ctx context.Context, t Target, lookups chan struct{}) ([]netip.Addr, Trail) {
+// in lookups is our own and does not count. at shows the step.
+func (p *Prober) resolve(ctx context.Context, at *lane, t Target, lookups chan struct{}) ([]netip.Addr, Trail) {
 	if a, ok := t.Addr(); ok {
 		return []netip.Addr{a}, nil
 	}
@@ -95,6 +130,7 @@ func (p *Prober) resolve(ctx context.Context, t Target, lookups chan struct{}) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(p.Timeout, minResolve))
 	defer cancel()
+	at.begin(nil, Step{Stage: Resolve, Peer: t.Name})
 	start := time.Now()
 	var found []netip.Addr
 	var err error
@@ -103,6 +139,7 @@ func (p *Prober) resolve(ctx context.Context, t Target, lookups chan struct{}) (
 		return err
 	})
 	step := Step{Stage: Resolve, Peer: t.Name, Outcome: classifyLookup(ctx, err), Elapsed: time.Since(start)}
+	defer func() { at.end(step) }()
 	if err != nil {
 		step.Detail = sayLookup(step.Outcome, err)
 		return nil, Trail{step}

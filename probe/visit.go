@@ -56,15 +56,20 @@ type visit struct {
 	fixed    *fixedPort  // nil until 135 connects
 
 	mu        sync.Mutex
+	current   *approach // the report is about its address, unless another is chosen
+	identity  *rpc.Challenge
+	wrongHost Step // should the identity be that of another host
 	listening []*approach   // for an answer
+	listened  bool          // the liveness ports are asked, or have been
 	spoken    bool          // answered is closed
 	answered  chan struct{} // closed when 445 or 135 connected or was refused
 	alive     atomic.Uint32 // a liveness port that answered, or 0
 	unsure    atomic.Bool   // some liveness port could not be asked properly
 }
 
-// visit climbs every route that the rules take, at one of the addresses.
-func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule) *sighting {
+// visit climbs every route that the rules take, at one of the addresses. begun is
+// told of the visit before it begins.
+func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule, begun func(*visit)) *sighting {
 	v := &visit{p: p, ctx: ctx, rules: rules, answered: make(chan struct{})}
 	for _, r := range rules {
 		if r.Route == ByDynamic {
@@ -73,6 +78,7 @@ func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule) *s
 	}
 	v.seen.mappers = make([]Trail, len(v.services))
 	v.seen.services = make([]Trail, len(v.services))
+	begun(v)
 	a := v.arrive(addrs)
 	v.running.Wait()
 	v.fixed.finish()
@@ -81,9 +87,35 @@ func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule) *s
 	return &v.seen
 }
 
+// choose sets whose address the report is about.
+func (v *visit) choose(a *approach) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.current = a
+}
+
+// glimpse returns what has been seen so far; steps under way have been waited
+// for in vain. It may be called at any time.
+func (v *visit) glimpse() *sighting {
+	v.mu.Lock()
+	a, identity, wrongHost, heard := v.current, v.identity, v.wrongHost, v.spoken || v.listened
+	v.mu.Unlock()
+	if a == nil {
+		return &sighting{}
+	}
+	s := a.lanes.sighting()
+	s.address, s.identity, s.identify = a.addr, identity, wrongHost
+	s.alive = v.alive.Load()
+	s.silent = s.alive == 0 && heard && !v.unsure.Load()
+	for _, d := range a.doors() {
+		s.silent = s.silent && (!d.ended.Load() || !d.mayBeUp())
+	}
+	return s
+}
+
 // sum fills in what is known only when every route has ended.
 func (v *visit) sum(a *approach) {
-	v.seen.address = a.addr
+	v.seen.address, v.seen.identity, v.seen.identify = a.addr, v.identity, v.wrongHost
 	if !v.dcom.Load() {
 		v.seen.dcom = v.seen.mapper()
 	}
@@ -97,7 +129,8 @@ func (v *visit) sum(a *approach) {
 
 // step runs a stage, times it and adds the step to the trail. It is the only
 // maker of steps but for resolve, dials and identify.
-func (v *visit) step(t Trail, s Step, f func() (detail string, err error)) (Trail, bool) {
+func (v *visit) step(at *lane, t Trail, s Step, f func() (detail string, err error)) (Trail, bool) {
+	at.begin(t, s)
 	start := time.Now()
 	detail, err := f()
 	s.Elapsed = time.Since(start)
@@ -105,12 +138,13 @@ func (v *visit) step(t Trail, s Step, f func() (detail string, err error)) (Trai
 	if s.Detail = clean(detail); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}
+	at.end(s)
 	return t.plus(s), err == nil
 }
 
 // bind is the step that binds to an interface on an open link.
-func (v *visit) bind(t Trail, l *link, c *rpc.Conn, s rpc.Syntax, detail string) (Trail, bool) {
-	return v.step(t, Step{Stage: Bind, Peer: l.peer, object: s}, func() (string, error) {
+func (v *visit) bind(at *lane, t Trail, l *link, c *rpc.Conn, s rpc.Syntax, detail string) (Trail, bool) {
+	return v.step(at, t, Step{Stage: Bind, Peer: l.peer, object: s}, func() (string, error) {
 		if err := l.begin(); err != nil {
 			return "", err
 		}
@@ -119,12 +153,12 @@ func (v *visit) bind(t Trail, l *link, c *rpc.Conn, s rpc.Syntax, detail string)
 }
 
 // bindAt is the steps that connect to a port and bind to an interface there.
-func (v *visit) bindAt(r *reins, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
-	l, connected := v.dial(r, to)
+func (v *visit) bindAt(r *reins, at *lane, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
+	l, connected := v.dial(r, at, t, to)
 	if t = t.plus(connected); l == nil {
 		return t
 	}
 	defer l.Close()
-	t, _ = v.bind(t, l, rpc.NewConn(l), s, detail)
+	t, _ = v.bind(at, t, l, rpc.NewConn(l), s, detail)
 	return t
 }
