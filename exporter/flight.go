@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gpreach/gpreach/probe"
@@ -18,18 +18,18 @@ type route struct {
 	retired    <-chan struct{} // of the generation whose rules hold for it
 }
 
-// A flight is one probe for all callers who want it at the time.
+// A flight is one probe for all callers who want it at the time. Each is answered
+// when it has landed, or with what is known when their patience ends.
 type flight struct {
-	ends    time.Time // its answer is there by then
-	budget  time.Duration
 	cancel  context.CancelFunc
 	waiting int           // callers
 	done    chan struct{} // closed when report is set
 	report  *probe.Report // nil when the probe panicked
+	soFar   atomic.Pointer[func() *probe.Report]
 }
 
-// Flights are the probes in the air. Each has a context of its own: that of the
-// caller who began it is nobody else's.
+// Flights are the probes in the air, one for each route. Each has a context of
+// its own: that of the caller who began it is nobody else's.
 type flights struct {
 	ctx    context.Context //nolint:containedctx // what ends all flights
 	cancel context.CancelFunc
@@ -37,12 +37,12 @@ type flights struct {
 
 	mu      sync.Mutex
 	inAir   int
-	byRoute map[route][]*flight
+	byRoute map[route]*flight
 	running sync.WaitGroup
 }
 
 func newFlights(log *slog.Logger) *flights {
-	f := &flights{log: log, byRoute: map[route][]*flight{}}
+	f := &flights{log: log, byRoute: map[route]*flight{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
@@ -55,32 +55,22 @@ func (f *flights) close() {
 	f.running.Wait()
 }
 
-// maxPerRoute is how many flights to one host may be in the air: callers who wait
-// as long as each other need one.
-const maxPerRoute = 4
-
-// join returns a flight whose answer is there within whole, and which gives the
-// host no less time than budget: one in the air, else a new one that calls fly
-// with that as its deadline. So nobody is told nothing because another caller is
-// more patient, nor too little because one is less so. It returns nil when most
-// flights are in the air already, or maxPerRoute to that host, or none may begin
-// any more.
-func (f *flights) join(to route, whole, budget time.Duration, most int, fly func(context.Context) *probe.Report) *flight {
+// join returns the flight to a route: the one in the air, else a new one that
+// calls fly, which is to hand its Prober's Begun to the flight. It returns nil
+// when most flights are in the air already, or none may begin any more.
+func (f *flights) join(to route, most int, fly func(ctx context.Context, begun func(soFar func() *probe.Report)) *probe.Report) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ends := time.Now().Add(whole) // under the lock: who comes later ends later
-	for _, other := range f.byRoute[to] {
-		if !other.ends.After(ends) && other.budget >= budget {
-			other.waiting++
-			return other
-		}
+	if other := f.byRoute[to]; other != nil {
+		other.waiting++
+		return other
 	}
-	if f.inAir >= most || len(f.byRoute[to]) >= maxPerRoute || f.ctx.Err() != nil {
+	if f.inAir >= most || f.ctx.Err() != nil {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(f.ctx, ends)
-	begun := &flight{ends: ends, budget: budget, cancel: cancel, waiting: 1, done: make(chan struct{})}
-	f.byRoute[to] = append(f.byRoute[to], begun)
+	ctx, cancel := context.WithCancel(f.ctx)
+	begun := &flight{cancel: cancel, waiting: 1, done: make(chan struct{})}
+	f.byRoute[to] = begun
 	f.inAir++
 	f.running.Go(func() {
 		defer f.land(to, begun)
@@ -89,7 +79,7 @@ func (f *flights) join(to route, whole, budget time.Duration, most int, fly func
 				f.log.Error("internal error in a probe", "target", to.key, "panic", r, "stack", string(debug.Stack()))
 			}
 		}()
-		begun.report = fly(ctx)
+		begun.report = fly(ctx, func(soFar func() *probe.Report) { begun.soFar.Store(&soFar) })
 	})
 	return begun
 }
@@ -106,18 +96,29 @@ func (f *flights) land(to route, ended *flight) {
 
 // forget keeps further callers from joining. f.mu is held.
 func (f *flights) forget(to route, ended *flight) {
-	f.byRoute[to] = slices.DeleteFunc(f.byRoute[to], func(x *flight) bool { return x == ended })
-	if len(f.byRoute[to]) == 0 {
+	if f.byRoute[to] == ended {
 		delete(f.byRoute, to)
 	}
 }
 
-// wait returns the flight's report, and false when the caller left before. A
-// flight that nobody waits for any longer is canceled.
-func (f *flights) wait(ctx context.Context, to route, joined *flight) (*probe.Report, bool) {
+// wait returns the flight's report: when it has landed, or as it stands when the
+// patience ends, 0 being any. last tells that nobody else waits for the flight,
+// which is then canceled. ok is false when the caller left before.
+func (f *flights) wait(ctx context.Context, to route, joined *flight, patience time.Duration) (r *probe.Report, last, ok bool) {
+	var over <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		over = timer.C
+	}
 	select {
 	case <-joined.done:
-		return joined.report, true
+		return joined.report, false, true
+	case <-over:
+		if soFar := joined.soFar.Load(); soFar != nil {
+			r = (*soFar)()
+		}
+		ok = true
 	case <-ctx.Done():
 	}
 	f.mu.Lock()
@@ -125,8 +126,9 @@ func (f *flights) wait(ctx context.Context, to route, joined *flight) (*probe.Re
 	if joined.waiting--; joined.waiting == 0 {
 		f.forget(to, joined)
 		joined.cancel()
+		last = true
 	}
-	return nil, false
+	return r, last, ok
 }
 
 // count returns how many flights are in the air.

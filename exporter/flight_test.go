@@ -18,8 +18,11 @@ import (
 // lasts, and counts them.
 func slow(e *Exporter, takes time.Duration) *atomic.Int64 {
 	var n atomic.Int64
-	e.probe = func(_ *probe.Prober, ctx context.Context, t probe.Target, _ []probe.Operation) *probe.Report {
+	e.probe = func(p *probe.Prober, ctx context.Context, t probe.Target, _ []probe.Operation) *probe.Report {
 		n.Add(1)
+		if p.Begun != nil {
+			p.Begun(func() *probe.Report { return readyReport(t.Name) })
+		}
 		select {
 		case <-time.After(takes):
 		case <-ctx.Done():
@@ -118,71 +121,49 @@ func TestCallersLeave(t *testing.T) {
 	}
 }
 
-// Each caller is answered within its own patience, with what is known by then,
-// and gets a host that had as much time as it allows.
+// Callers of any patience share one flight, and each is answered when its own
+// ends.
 func TestPatience(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		first, second string
 		after         time.Duration
-		probes        int64
 	}{
-		{"less patient: a flight of its own", "20", "3", time.Second, 2},
-		{"as patient: the same flight", "20", "20", time.Second, 1},
-		{"more patient: a flight of its own, as the first is cut short", "3", "20", time.Second, 2},
-		{"less patient, and the flight is about to land: still less time for the host", "20", "3", 18 * time.Second, 1},
-		{"any patience", "", "", time.Second, 1},
+		{"less patient", "20", "3", time.Second},
+		{"as patient", "20", "20", time.Second},
+		{"more patient", "3", "20", time.Second},
+		{"less patient, late", "20", "3", 18 * time.Second},
+		{"of any patience", "", "", time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := settingsFor("ws-001")
-				s.Probing.Deadline = time.Hour
-				e, _ := newExporterOf(t, s, nil)
+				e, _ := newExporter(t, nil, "ws-001")
 				n := slow(e, time.Hour)
 				var wg sync.WaitGroup
-				caller := func(seconds string) {
+				caller := func(seconds string, rest time.Duration) {
 					start := time.Now()
 					if status, body := call(t.Context(), e, "target=ws-001", seconds); status != 200 {
 						t.Errorf("%d: %s", status, body)
 					}
-					if d, err := time.ParseDuration(seconds + "s"); err == nil && time.Since(start) > d-scrapeMargin/2 {
-						t.Errorf("who waits %v was answered after %v", d, time.Since(start))
+					want := rest
+					if d, err := time.ParseDuration(seconds + "s"); err == nil {
+						want = d - scrapeMargin
+					}
+					if took := time.Since(start); took != want {
+						t.Errorf("who waits %ss was answered after %v, want %v", seconds, took, want)
 					}
 				}
-				wg.Go(func() { caller(tt.first) })
+				wg.Go(func() { caller(tt.first, time.Hour) })
 				time.Sleep(tt.after)
-				wg.Go(func() { caller(tt.second) })
+				wg.Go(func() { caller(tt.second, time.Hour-tt.after) })
 				wg.Wait()
-				if n.Load() != tt.probes {
-					t.Errorf("%d probes, want %d", n.Load(), tt.probes)
+				e.flights.running.Wait()
+				if n.Load() != 1 {
+					t.Errorf("%d probes, want one", n.Load())
 				}
 			})
 		})
 	}
-}
-
-// Callers of any patience cannot aim more than a few probes at a host.
-func TestMaxPerRoute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, _ := newExporter(t, nil, "ws-001")
-		n := slow(e, time.Hour)
-		var wg sync.WaitGroup
-		var turnedAway atomic.Int64
-		for i := range 100 {
-			wg.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond)
-				if status, _ := call(t.Context(), e, "target=ws-001", fmt.Sprint(10-float64(i)/20)); status == 503 {
-					turnedAway.Add(1)
-				} else if status != 200 {
-					t.Error(status)
-				}
-			})
-		}
-		wg.Wait()
-		if n.Load() != maxPerRoute || turnedAway.Load() != 100-maxPerRoute {
-			t.Errorf("%d probes, %d turned away", n.Load(), turnedAway.Load())
-		}
-	})
 }
 
 // Beyond max_in_flight callers are told to come again; those who want what is in

@@ -71,34 +71,41 @@ func TestProbeAsks(t *testing.T) {
 	}
 }
 
+// A scraper is answered half a second before its patience ends, with what is
+// known by then.
 func TestBudget(t *testing.T) {
-	type bounds struct{ budget, within time.Duration }
-	deadlineOnly := bounds{15 * time.Second, 21 * time.Second} // resolving has a bound of its own
+	const takes = 20 * time.Second
+	type bounds struct{ timeout, answered time.Duration }
+	anyTime := bounds{15 * time.Second, takes}
 	for header, want := range map[string]bounds{
-		"":       deadlineOnly,
-		"10":     {9500 * time.Millisecond, 9750 * time.Millisecond},
-		"10.5":   {10 * time.Second, 10250 * time.Millisecond},
-		"0.75":   {250 * time.Millisecond, 500 * time.Millisecond},
-		"60":     {15 * time.Second, 59750 * time.Millisecond}, // never more than the deadline
-		"0.5":    deadlineOnly,
-		"-10":    deadlineOnly,
-		"NaN":    deadlineOnly,
-		"+Inf":   deadlineOnly,
-		"1e300":  deadlineOnly,
-		"1e9999": deadlineOnly,
-		"ten":    deadlineOnly,
+		"":       anyTime,
+		"10":     {9500 * time.Millisecond, 9500 * time.Millisecond},
+		"10.5":   {10 * time.Second, 10 * time.Second},
+		"0.75":   {250 * time.Millisecond, 250 * time.Millisecond},
+		"16":     {15 * time.Second, 15500 * time.Millisecond},
+		"60":     anyTime, // never more than the deadline
+		"0.5":    anyTime,
+		"-10":    anyTime,
+		"NaN":    anyTime,
+		"+Inf":   anyTime,
+		"1e300":  anyTime,
+		"1e9999": anyTime,
+		"ten":    anyTime,
 	} {
 		t.Run(header, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e, rec := newExporter(t, readyReport, "ws-001")
-				r := request("GET", "/probe?target=ws-001")
-				r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
-				_, body := answerTo(e.Handler(), r)
-				if got := (bounds{rec.asked()[0].budget, rec.asked()[0].within}); got != want {
-					t.Errorf("got %v, want %v", got, want)
+				e, _ := newExporter(t, nil, "ws-001")
+				slow(e, takes)
+				start := time.Now()
+				status, body := call(t.Context(), e, "target=ws-001", header)
+				if took := time.Since(start); took != want.answered || status != 200 {
+					t.Errorf("%d after %v, want it after %v", status, took, want.answered)
 				}
-				if line := fmt.Sprintf("\nprobe_timeout_seconds %v\n", want.budget.Seconds()); !strings.Contains(body, line) {
+				if line := fmt.Sprintf("\nprobe_timeout_seconds %v\n", want.timeout.Seconds()); !strings.Contains(body, line) {
 					t.Errorf("no %s:\n%s", line, body)
+				}
+				if own := get(t, e, "/metrics"); !strings.Contains(own, "gpreach_probes_total 1\n") {
+					t.Errorf("it was not counted:\n%s", own)
 				}
 			})
 		})

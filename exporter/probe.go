@@ -20,9 +20,6 @@ import (
 const (
 	// scrapeMargin is what of a scraper's patience is left for the way there and back.
 	scrapeMargin = 500 * time.Millisecond
-	// resolving is how long a name is looked up at most: a Prober's own bound,
-	// which a longer stage timeout lengthens.
-	resolving = 5 * time.Second
 )
 
 // A question is what a caller of /probe wants.
@@ -57,7 +54,7 @@ func (e *Exporter) serveProbe(w http.ResponseWriter, r *http.Request) {
 }
 
 // errBusy says that as many probes are in the air as may be.
-var errBusy = errors.New("as many hosts are probed for callers as max_in_flight allows, or this one for as many callers of different patience as may be: ask again in a few seconds")
+var errBusy = errors.New("as many hosts are probed for callers as max_in_flight allows: ask again in a few seconds, or raise it")
 
 // errBroken says that a probe ended by a mistake of ours.
 var errBroken = errors.New("the probe ended by an internal error, which the log tells")
@@ -102,17 +99,10 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 	if err != nil {
 		return landing{}, err
 	}
-	// Resolving is outside the budget, so the whole is bounded as well; a second is
-	// for a Prober to come to its end.
-	budget := g.prober.Deadline
-	whole := budget + max(resolving, g.prober.Timeout) + time.Second
-	if patience > 0 {
-		budget, whole = min(budget, patience-scrapeMargin), patience-scrapeMargin/2
-	}
 	to := route{key: leave.target.Key(), operations: fmt.Sprint(q.asked), retired: g.retired}
-	f := e.flights.join(to, whole, budget, g.settings.Probing.MaxInFlight, func(ctx context.Context) *probe.Report {
+	f := e.flights.join(to, g.settings.Probing.MaxInFlight, func(ctx context.Context, begun func(func() *probe.Report)) *probe.Report {
 		p := *g.prober
-		p.Deadline, p.Excluded = budget, leave.excluded
+		p.Excluded, p.Begun = leave.excluded, begun
 		r := e.probe(&p, ctx, leave.target, q.asked)
 		if !r.Excluded && !errors.Is(ctx.Err(), context.Canceled) { // somebody still waits for it
 			e.metrics.finished(r)
@@ -122,7 +112,12 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 	if f == nil {
 		return landing{}, errBusy
 	}
-	r, ok := e.flights.wait(ctx, to, f)
+	budget, patient := g.prober.Deadline, time.Duration(0)
+	if patience > 0 {
+		patient = patience - scrapeMargin
+		budget = min(budget, patient)
+	}
+	r, last, ok := e.flights.wait(ctx, to, f, patient)
 	switch {
 	case !ok:
 		return landing{}, context.Canceled
@@ -131,7 +126,10 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 	case r.Excluded, leave.resolved && leadsNowhere(r):
 		return landing{}, refusal(fmt.Sprintf("%+.253q leads to no address that may be probed: to allow it, change allow of the configuration, or the exclude of the sweep.", q.host))
 	}
-	return landing{r, f.budget}, nil
+	if last { // it is cut short, and this is all that comes of it
+		e.metrics.finished(r)
+	}
+	return landing{r, budget}, nil
 }
 
 // leadsNowhere reports whether a name was resolved, and to no address that may be
