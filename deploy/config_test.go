@@ -27,7 +27,7 @@ func serveConfigs(t *testing.T) map[string]*exporter.Settings {
 		dir := t.TempDir()
 		for name, content := range map[string]string{
 			"gpreach.yml": text, "web.yml": "", "gpreach.keytab": "",
-			"hosts.txt": "ws-001\n", "workstations.txt": "ws-001\n",
+			"hosts.example.txt": string(read(t, "deploy/hosts.example.txt")), "hosts.txt": "ws-001\n", "workstations.txt": "ws-001\n",
 		} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 				t.Fatal(err)

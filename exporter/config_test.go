@@ -36,7 +36,7 @@ func TestExampleConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.NewReplacer("# web_config:", "web_config:", "# credential: {", "credential: {").Replace(string(content))
-	dir := write(t, map[string]string{"hosts.txt": "ws-001\nws-002\n", "web.yml": "", "plain.yml": string(content), "all.yml": all})
+	dir := write(t, map[string]string{"hosts.example.txt": "ws-001\nws-002\n", "web.yml": "", "plain.yml": string(content), "all.yml": all})
 	if _, err := Load(filepath.Join(dir, "plain.yml"), false); err != nil {
 		t.Fatal(err)
 	}
