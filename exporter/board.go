@@ -69,8 +69,9 @@ func (b *board) admit(place func(probe.Target) (int, bool)) {
 }
 
 // put shows a report in place of the target's last one, and logs what changed.
-// An excluded target, which has nothing to show, leaves.
-func (b *board) put(r *probe.Report) {
+// An excluded target, which has nothing to show, leaves. swept tells a sweep's
+// report from one that a user of the page asked for.
+func (b *board) put(r *probe.Report, swept bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key, at, ok := r.Target.Key(), r.Target.Index, true
@@ -89,7 +90,7 @@ func (b *board) put(r *probe.Report) {
 	if last != nil && last.asked.After(r.Started) {
 		return // it was asked again meanwhile
 	}
-	latest, err := b.newRow(r, last)
+	latest, err := b.newRow(r, last, swept)
 	if err != nil {
 		b.log.Error("a report could not be kept", "target", r.Target.Name, "err", err)
 		return

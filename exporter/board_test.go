@@ -3,6 +3,7 @@ package exporter
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestChanges(t *testing.T) {
 	e, rec := newExporter(t, readyReport, "ws-001")
 	source := e.Source()
 	put := func(r *probe.Report) page.Host {
-		e.board.put(r)
+		e.board.put(r, true)
 		return source.Fleet().Hosts[0]
 	}
 	for i, tt := range []struct {
@@ -80,9 +81,9 @@ func TestBoardTakesTheLatest(t *testing.T) {
 	e, rec := newExporter(t, readyReport, "ws-001")
 	first := standing(probe.StatusSilent, probe.StatusReady, 0)
 	first.Operations = first.Operations[:1]
-	e.board.put(first)
-	e.board.put(standing(probe.StatusSilent, probe.StatusReady, 5))
-	e.board.put(standing(probe.StatusReady, probe.StatusSilent, 4))
+	e.board.put(first, true)
+	e.board.put(standing(probe.StatusSilent, probe.StatusReady, 5), true)
+	e.board.put(standing(probe.StatusReady, probe.StatusSilent, 4), true)
 	if log := rec.log(); log != "" {
 		t.Error(log)
 	}
@@ -91,11 +92,69 @@ func TestBoardTakesTheLatest(t *testing.T) {
 	}
 }
 
+// What a user of the page asks for is no sweep: what changed since the last sweep
+// is told against what stood before it.
+func TestProbeNowIsNoSweep(t *testing.T) {
+	const ready, silent = probe.StatusReady, probe.StatusSilent
+	e, _ := newExporter(t, readyReport, "ws-001")
+	for i, tt := range []struct {
+		rsop   probe.Status
+		swept  bool
+		before []probe.Status
+	}{
+		{ready, true, nil},
+		{silent, false, nil}, // there was no sweep before the last one
+		{ready, true, []probe.Status{silent, ready}},
+		{ready, false, []probe.Status{silent, ready}},
+		{silent, false, nil}, // as it was
+		{ready, false, []probe.Status{silent, ready}},
+		{ready, true, nil},
+		{silent, false, []probe.Status{ready, ready}},
+	} {
+		e.board.put(standing(tt.rsop, ready, i), tt.swept)
+		if got := e.Source().Fleet().Hosts[0].Before; !slices.Equal(got, tt.before) {
+			t.Errorf("report %d: before %v, want %v", i, got, tt.before)
+		}
+	}
+}
+
+// The page has the columns of what is asked, and none where nothing is.
+func TestFleetOfLess(t *testing.T) {
+	for asked, want := range map[probe.Operation]int{"": 0, probe.RSoP: 4, probe.Refresh: 3} {
+		s := settingsFor("ws-001")
+		s.Sweeps[0].Asked = []probe.Operation{asked}
+		if asked == "" {
+			s.Sweeps, s.Allow = nil, &Allow{}
+		}
+		e, _ := newExporterOf(t, s, func(name string) *probe.Report {
+			r := readyReport(name)
+			r.Operations = slices.DeleteFunc(r.Operations, func(o probe.OperationStatus) bool { return o.Operation != asked })
+			r.Findings = slices.DeleteFunc(r.Findings, func(f probe.Finding) bool { return !f.Rule.Needed(asked) })
+			return r
+		})
+		sweepAll(t, e)
+		f := e.Source().Fleet()
+		if len(f.Rules) != want || len(f.Hosts) > 0 && len(f.Hosts[0].Rules) != want {
+			t.Errorf("%q: %d rules, %+v", asked, len(f.Rules), f.Hosts)
+		}
+		for _, h := range f.Hosts {
+			for i, c := range h.Rules {
+				if c.Verdict != probe.Reachable {
+					t.Errorf("%q: %s is %+v", asked, f.Rules[i].ID, c)
+				}
+			}
+		}
+		if body := get(t, e, "/data/fleet.json"); strings.Contains(body, "null,") && asked == "" || strings.Contains(body, `"operations":null`) {
+			t.Errorf("%q: %s", asked, body)
+		}
+	}
+}
+
 // The ladder's document is the report as -o json has it.
 func TestLadder(t *testing.T) {
 	e, _ := newExporter(t, mixedReport, "ws-001", "ws-002")
 	r := mixedReport("ws-001")
-	e.board.put(r)
+	e.board.put(r, true)
 	want, err := report.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +236,7 @@ func fleetOf(n int) []*probe.Report {
 func boardOf(n int) *board {
 	b := newBoard(discard())
 	for _, r := range fleetOf(n) {
-		b.put(r)
+		b.put(r, true)
 	}
 	return b
 }
@@ -195,6 +254,6 @@ func BenchmarkDraw(b *testing.B) {
 func BenchmarkPut(b *testing.B) {
 	board, r := boardOf(1), mixedReport("ws-001.corp.example")
 	for b.Loop() {
-		board.put(r)
+		board.put(r, true)
 	}
 }

@@ -34,25 +34,34 @@ func (e *Exporter) fleet() page.Fleet {
 
 // draw makes a matrix of rows, which are in target order.
 func draw(rows []*row, asked []probe.Operation) page.Fleet {
-	f := page.Fleet{Made: time.Now(), Operations: asked, Causes: []page.Cause{}, Hosts: make([]page.Host, 0, len(rows))}
-	for _, r := range probe.Rules() {
-		f.Rules = append(f.Rules, page.Rule{ID: r.ID, Name: r.Name, Operations: r.For})
-	}
 	var clusters probe.Clusters
 	for _, r := range rows {
 		clusters.Add(r.slim())
 	}
-	place := map[probe.Cause]int{}
-	for i, c := range clusters.All() {
+	causes, place := clusters.All(), map[probe.Cause]int{}
+	for i, c := range causes {
 		place[c.Cause] = i
-		f.Causes = append(f.Causes, page.Cause{
-			Owner: c.Cause.Owner, Text: c.Cause.String(), Hosts: c.Hosts, Reason: c.Reason, Fix: c.Fix, Where: c.Where,
-		})
 	}
+	f := page.Fleet{
+		Made: time.Now(), Operations: append([]probe.Operation{}, asked...), Rules: page.Rules(asked),
+		Causes: page.NewCauses(causes), Hosts: make([]page.Host, 0, len(rows)),
+	}
+	columns := columnsOf(f.Rules)
 	for _, r := range rows {
-		f.Hosts = append(f.Hosts, r.host(asked, place))
+		f.Hosts = append(f.Hosts, r.host(asked, columns, place))
 	}
 	return f
+}
+
+// columnsOf returns the places among probe.Rules of those that are shown.
+func columnsOf(shown []page.Rule) []int {
+	var columns []int
+	for i, r := range probe.Rules() {
+		if slices.ContainsFunc(shown, func(s page.Rule) bool { return s.ID == r.ID }) {
+			columns = append(columns, i)
+		}
+	}
+	return columns
 }
 
 // slim returns what probe.Clusters wants to know of the row's report.
@@ -71,15 +80,22 @@ func (r *row) slim() *probe.Report {
 }
 
 // host returns the row as one of the matrix.
-func (r *row) host(asked []probe.Operation, place map[probe.Cause]int) page.Host {
+func (r *row) host(asked []probe.Operation, columns []int, place map[probe.Cause]int) page.Host {
 	h := page.Host{Name: r.target.Name, Asked: r.asked, Rules: r.cells, Causes: make([]int, 0, len(r.tickets))}
+	if len(columns) < len(r.cells) {
+		h.Rules = make([]page.Cell, 0, len(columns))
+		for _, i := range columns {
+			h.Rules = append(h.Rules, r.cells[i])
+		}
+	}
 	if r.address.IsValid() {
 		h.Address = r.address.String()
 	}
+	before := r.before()
 	for _, op := range asked {
 		h.Status = append(h.Status, status(r.statuses, op))
-		if r.before != nil {
-			h.Before = append(h.Before, status(r.before, op))
+		if before != nil {
+			h.Before = append(h.Before, status(before, op))
 		}
 	}
 	for _, t := range r.tickets {
@@ -119,6 +135,6 @@ func (e *Exporter) probeNow(ctx context.Context, host string) error {
 		}
 		return err
 	}
-	e.board.put(landed.report)
+	e.board.put(landed.report, false)
 	return nil
 }

@@ -112,7 +112,7 @@ func benchmarkScrape(b *testing.B, compact bool) {
 	defer e.Close()
 	e.board.place = nil
 	for _, r := range fleetOf(20_000) {
-		e.board.put(r)
+		e.board.put(r, true)
 	}
 	h := e.Handler()
 	r := request("GET", "/metrics")

@@ -27,7 +27,7 @@ type row struct {
 	domain   string // that the host says it is in
 	asked    time.Time
 	statuses []probe.OperationStatus // without reasons
-	before   []probe.OperationStatus // as the report before had them; nil where they are the same
+	base     []probe.OperationStatus // as they were before the last sweep's report; nil where there were none
 	cells    []page.Cell             // one for each of probe.Rules
 	tickets  []unique.Handle[ticket] // of the findings that are somebody's ticket
 	changes  []page.Change           // the newest first
@@ -44,9 +44,9 @@ type ticket struct {
 	reason, fix string
 }
 
-// newRow makes a row of a report, which follows last, nil for the first one. The
-// board's lock is held.
-func (b *board) newRow(r *probe.Report, last *row) (*row, error) {
+// newRow makes a row of a report, which follows last, nil for the first one, and
+// is a sweep's or else a user's of the page. The board's lock is held.
+func (b *board) newRow(r *probe.Report, last *row, swept bool) (*row, error) {
 	latest := &row{target: r.Target, address: r.Address, asked: r.Started}
 	if r.Identity != nil {
 		latest.domain = r.Identity.Domain
@@ -65,6 +65,9 @@ func (b *board) newRow(r *probe.Report, last *row) (*row, error) {
 	}
 	if last != nil {
 		latest.follow(last)
+		if latest.base = last.base; swept {
+			latest.base = last.statuses
+		}
 	}
 	b.show(latest, seriesOf(r))
 	document, err := report.Marshal(r)
@@ -84,7 +87,6 @@ func (r *row) follow(last *row) {
 		if was == "" || was == now.Status {
 			continue
 		}
-		r.before = last.statuses
 		changes = append(changes, page.Change{When: r.asked, Operation: now.Operation, From: was, To: now.Status})
 	}
 	r.changed = len(changes)
@@ -92,6 +94,17 @@ func (r *row) follow(last *row) {
 		changes = append(changes, last.changes...)
 		r.changes = slices.Clone(changes[:min(len(changes), maxChanges)])
 	}
+}
+
+// before returns the statuses before the last sweep's report, nil where they are
+// the same now.
+func (r *row) before() []probe.OperationStatus {
+	for _, now := range r.statuses {
+		if was := status(r.base, now.Operation); was != "" && was != now.Status {
+			return r.base
+		}
+	}
+	return nil
 }
 
 // status returns the status of an operation, "" where it was not asked.

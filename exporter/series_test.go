@@ -171,7 +171,7 @@ func TestAtMost20SeriesAHost(t *testing.T) {
 					}
 				}
 				b := newBoard(slog.Default())
-				b.put(reportOn("ws", probe.StatusUnreachable, say{verdict, access, failed}, exceptions))
+				b.put(reportOn("ws", probe.StatusUnreachable, say{verdict, access, failed}, exceptions), true)
 				rows, _ := b.snapshot()
 				most = max(most, len(rows[0].samples))
 			}

@@ -75,7 +75,7 @@ func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate
 			return targets
 		}
 		targets++
-		e.board.put(r)
+		e.board.put(r, true)
 		if r.Excluded {
 			continue
 		}

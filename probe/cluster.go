@@ -151,6 +151,8 @@ func (s *spread) amongSubnets(fleet map[netip.Prefix]int, c Cause) string {
 		return "Every host asked in " + where + " fails like this: look at the policy that they share."
 	case len(s.subnets) == 1:
 		return fmt.Sprintf("All are in %s, beside %d that do not fail like this: look at what these hosts have in common.", where, beside)
+	case beside > 0 && c.Owner == NetworkFirewall: // which knows more of it
+		return fmt.Sprintf("They are spread over %s, beside %d that do not fail like this.", where, beside)
 	case beside > 0:
 		return fmt.Sprintf("They are spread over %s, beside %d that do not fail like this: it is the hosts, not the network.", where, beside)
 	}

@@ -94,6 +94,14 @@ func TestSpread(t *testing.T) {
 				c.Add(r)
 			}
 		}
+		if owned := (&c.byCause[cause].spread).among(c.fleet, Cause{Owner: NetworkFirewall}); tt.name == "here and there" &&
+			owned != "They are spread over 2 subnets, beside 13 that do not fail like this." {
+			t.Errorf("%s, of a network firewall: %q", tt.name, owned)
+		}
+		if zone := (&c.byCause[cause].spread).among(c.fleet, Cause{Owner: NameService}); tt.name == "a whole subnet and nothing else" &&
+			zone != "Every host asked in 10.8.1.0/24 fails like this: look at the DNS zone that they share." {
+			t.Errorf("%s, of names: %q", tt.name, zone)
+		}
 		if policy := (&c.byCause[cause].spread).among(c.fleet, Cause{Stage: Map}); tt.name == "a whole subnet and nothing else" &&
 			policy != "Every host asked in 10.8.1.0/24 fails like this: look at the policy that they share." {
 			t.Errorf("%s, of a service: %q", tt.name, policy)

@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 func TestSoFar(t *testing.T) {
 	_, situations := winhost.Fleet()
 	for _, s := range situations {
+		if strings.HasPrefix(s.Host, "lossy.") {
+			continue // which of two connections loses its SYN is chance
+		}
 		for _, after := range []time.Duration{
 			300 * time.Microsecond, 1700 * time.Microsecond, 3300 * time.Microsecond, 7700 * time.Microsecond, 17300 * time.Microsecond,
 			53 * time.Millisecond, 370 * time.Millisecond, 730 * time.Millisecond, 1130 * time.Millisecond, 1370 * time.Millisecond, 1730 * time.Millisecond,

@@ -58,7 +58,7 @@ type visit struct {
 	mu        sync.Mutex
 	current   *approach // the report is about its address, unless another is chosen
 	identity  *rpc.Challenge
-	wrongHost Step // should the identity be that of another host
+	wrongHost Step          // should the identity be that of another host
 	listening []*approach   // for an answer
 	listened  bool          // the liveness ports are asked, or have been
 	spoken    bool          // answered is closed
