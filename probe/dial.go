@@ -8,7 +8,7 @@ import (
 )
 
 // settle is how long a later connection is waited for when an earlier one came
-// only after it was begun.
+// only after it was begun, from when the last dial begins.
 const settle = 100 * time.Millisecond
 
 // connect dials an address within p.Timeout, again and again as redials says,
@@ -26,12 +26,14 @@ func (p *Prober) connect(ctx context.Context, to string) (net.Conn, error) {
 //
 // A dial that connects after a later one was begun owes it to a SYN that the
 // system sent again, and what is lost on such a connection is sent again only
-// after three seconds (RFC 6298 section 5.7). So the later connection, if there
-// is one, is the one that is used.
+// after three seconds (RFC 6298 section 5.7), more than a stage has. So it is held
+// until the last dial could have been answered, and the latest connection is the
+// one that is used.
 func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to string, waits []time.Duration) (net.Conn, error) {
 	if len(waits) == 0 {
 		return p.dialPatiently(ctx, to)
 	}
+	start := time.Now()
 	var other struct {
 		conn net.Conn
 		err  error
@@ -52,7 +54,11 @@ func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to
 		return conn, err
 	}
 	if err == nil {
-		defer time.AfterFunc(settle, cancel).Stop()
+		last := start
+		for _, wait := range waits {
+			last = last.Add(wait)
+		}
+		defer time.AfterFunc(max(0, time.Until(last))+settle, cancel).Stop()
 	} else if answered(ctx, err) {
 		cancel()
 	}

@@ -71,6 +71,58 @@ func TestSecondDialFails(t *testing.T) {
 	}
 }
 
+// The first dial connects by the SYN that the system sent again, and the second
+// is lost: the third is waited for, and used; where it is lost too, the first is.
+func TestLateConnectionIsHeld(t *testing.T) {
+	for lost, want := range map[int]struct {
+		used  int
+		after time.Duration
+	}{
+		2: {2, 1500*time.Millisecond + 2*time.Millisecond},
+		3: {0, 1600 * time.Millisecond},
+	} {
+		bubble(t, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", hostAddr)
+			n := winhost.NewNetwork(h)
+			p := prober(n)
+			var mu sync.Mutex
+			var conns []*namedConn
+			p.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if !strings.HasSuffix(address, ":445") {
+					return n.Dial(ctx, network, address)
+				}
+				mu.Lock()
+				c, dial := &namedConn{}, len(conns)+1
+				conns = append(conns, c)
+				mu.Unlock()
+				switch {
+				case dial == 1:
+					time.Sleep(time.Second + time.Millisecond)
+				case dial <= lost:
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				conn, err := n.Dial(ctx, network, address)
+				c.Conn = conn
+				if err != nil {
+					return nil, err
+				}
+				return c, nil
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, nil)
+			s := r.Findings[0].Trail[0]
+			if r.Findings[0].Verdict != probe.Reachable || s.Elapsed != want.after {
+				t.Fatalf("%d lost: connected after %v, want %v\n%s", lost, s.Elapsed, want.after, sketch(r))
+			}
+			for i, c := range conns {
+				if c.Conn != nil && (c.wrote != (i == want.used) || !c.closed) {
+					t.Errorf("%d lost: connection %d is %+v", lost, i+1, *c)
+				}
+			}
+		})
+	}
+}
+
 // A namedConn notes what is done with a connection.
 type namedConn struct {
 	net.Conn
