@@ -51,7 +51,10 @@ func (p *Prober) connectAgain(ctx context.Context, cancel context.CancelFunc, to
 	})
 	conn, err := p.dialPatiently(ctx, to)
 	if timer.Stop() {
-		return conn, err
+		if err != nil || time.Since(start) < waits[0] {
+			return conn, err
+		}
+		timer.Reset(0) // it was due, and is only late since this machine is busy
 	}
 	if err == nil {
 		last := start

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,6 +122,26 @@ func TestLateConnectionIsHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The first dial connects in the very moment in which the second is due: by the
+// SYN that the system sent again, so the second is made all the same.
+func TestSecondDialIsDue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		n := winhost.NewNetwork(h)
+		p := prober(n)
+		var dials atomic.Int32
+		p.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if strings.HasSuffix(address, ":445") && dials.Add(1) == 1 {
+				time.Sleep(time.Second - h.RTT)
+			}
+			return n.Dial(ctx, network, address)
+		}
+		if r := p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, nil); r.Findings[0].Verdict != probe.Reachable || dials.Load() != 2 {
+			t.Errorf("%d dials\n%s", dials.Load(), sketch(r))
+		}
+	})
 }
 
 // A namedConn notes what is done with a connection.
