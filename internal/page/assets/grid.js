@@ -17,6 +17,7 @@ export class Grid {
    */
   constructor(root, use) {
     this.root = root;
+    this.tools = /** @type {HTMLElement} */ (root.previousElementSibling); // sticks above the header
     this.use = use;
     /** @type {Column[]} */
     this.columns = [];
@@ -42,6 +43,7 @@ export class Grid {
     const later = () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); };
     addEventListener('scroll', later, { passive: true });
     addEventListener('resize', later);
+    new ResizeObserver(() => this.#stick()).observe(this.tools);
     addEventListener('beforeprint', () => this.#print(true));
     addEventListener('afterprint', () => this.#print(false));
     root.addEventListener('keydown', (e) => this.#key(e));
@@ -55,6 +57,7 @@ export class Grid {
    * @param {Model} model @param {Int32Array} rows @param {View} view @param {boolean} newer
    */
   show(model, rows, view, newer) {
+    this.#stick();
     const held = this.#hold();
     if (this.model?.fleet.rules.length !== model.fleet.rules.length || this.model?.fleet.operations.join() !== model.fleet.operations.join()) {
       this.#setColumns(model);
@@ -122,10 +125,10 @@ export class Grid {
     const nameAt = (/** @type {number} */ place) => this.model?.hosts[this.rows[place]]?.name;
     const top = this.body.getBoundingClientRect().top;
     const first = top < 0 ? Math.floor(-top / (this.height || 40)) : -1;
-    return { active: nameAt(this.active), first: first < 0 ? undefined : nameAt(first), place: first };
+    return { active: nameAt(this.active), was: this.active, first: first < 0 ? undefined : nameAt(first), place: first };
   }
 
-  /** @param {{active: string | undefined, first: string | undefined, place: number}} held @param {boolean} newer */
+  /** @param {{active: string | undefined, was: number, first: string | undefined, place: number}} held @param {boolean} newer */
   #restore(held, newer) {
     const places = { active: -1, first: -1 };
     if (held.active !== undefined || held.first !== undefined) {
@@ -136,9 +139,17 @@ export class Grid {
       }
     }
     this.active = places.active;
+    if (places.active < 0 && held.was >= 0 && newer && document.activeElement === this.root) { // its host left: the one in its place
+      this.active = Math.min(held.was, this.rows.length - 1);
+    }
     if (held.place < 0) return; // the first row is in sight
     if (!newer) scrollBy({ top: this.body.getBoundingClientRect().top - this.#covered(), behavior: 'instant' });
     else if (places.first >= 0) scrollBy({ top: (places.first - held.place) * this.#h(), behavior: 'instant' });
+  }
+
+  /** Has the header stick below the tools, which may be more than one line. */
+  #stick() {
+    this.root.style.setProperty('--tall', `${Math.floor(this.tools.getBoundingClientRect().height)}px`);
   }
 
   /** How much of the window's top the header covers when it sticks there. */

@@ -54,17 +54,17 @@ export class Causes {
   constructor(root, choose) {
     this.root = root;
     this.choose = choose;
-    /** @type {Cause[] | null} */
-    this.shown = null;
+    this.shown = ''; // the causes, in JSON: what is parsed anew is never the same object
     this.chosen = '';
   }
 
   /** @param {Model} model @param {View} view */
   show(model, view) {
-    if (this.shown === model.fleet.causes && this.chosen === view.cause) return;
-    this.shown = model.fleet.causes;
+    const causes = JSON.stringify(model.fleet.causes);
+    if (this.shown === causes && this.chosen === view.cause) return;
+    const focused = this.#focused();
+    this.shown = causes;
     this.chosen = view.cause;
-    const focused = this.root.contains(document.activeElement) && document.activeElement instanceof HTMLElement ? document.activeElement.dataset.cause : undefined;
     /** @type {Map<string, Cause[]>} */
     const owners = new Map();
     for (const cause of model.fleet.causes) owners.set(cause.owner, [...(owners.get(cause.owner) ?? []), cause]);
@@ -73,9 +73,15 @@ export class Causes {
       el('ul', { role: 'list' }, ...causes.map((c) => this.#item(c))))));
     if (!owners.size) this.root.replaceChildren(el('p', { class: 'empty' }, 'Nothing fails.'));
     copyButtons(this.root);
-    if (focused) {
-      for (const b of this.root.querySelectorAll('button')) if (b.dataset.cause === focused) b.focus({ preventScroll: true });
-    }
+    if (focused) /** @type {HTMLElement | null} */ (this.root.querySelector(focused))?.focus({ preventScroll: true });
+  }
+
+  /** What finds the focused element again when all are made anew: "" when none is. */
+  #focused() {
+    const e = document.activeElement;
+    if (!(e instanceof HTMLElement) || !this.root.contains(e)) return '';
+    if (e.dataset.cause !== undefined) return `[data-cause="${CSS.escape(e.dataset.cause)}"]`;
+    return e.matches('.copy') ? '.chosen .copy' : e.matches('.line') ? '.chosen .line' : '';
   }
 
   /** @param {Cause} cause */
