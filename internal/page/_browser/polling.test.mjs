@@ -1,7 +1,7 @@
 // What happens to who reads and types while newer data comes in, and while none does.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { drawn, places, showing, visit } from './setup.mjs';
+import { accessible, drawn, places, showing, visit } from './setup.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -178,5 +178,65 @@ test('ages are told by the server\'s clock, from the first draw', async () => {
   await page.locator('#grid .name').first().click();
   await page.locator('.ago').waitFor();
   assert.doesNotMatch(String(await page.textContent('.ago')), /h ago/);
+  await page.close();
+});
+
+test('a chosen cause that no host fails by any more is told', async () => {
+  let key = '';
+  const { page, complaints } = await changing((fleet) => {
+    const { owner, text } = fleet.causes.pop();
+    key = `${owner}: ${text}`;
+    const n = fleet.causes.length;
+    for (const h of fleet.hosts) h.causes = h.causes.filter((/** @type {number} */ c) => c < n);
+  });
+  await page.locator(`.cause[data-cause="${key}"]`).click();
+  const text = String(await page.locator('.chosen .text').textContent());
+  await refreshed(page);
+  const first = page.locator('#cause-list li').first();
+  assert.equal(await first.locator('.text').textContent(), text);
+  assert.equal(await first.locator('.cause').getAttribute('aria-pressed'), 'true');
+  assert.equal(await first.locator('b.number').textContent(), '0');
+  assert.ok(await first.getByText(`No host fails by ${text} any more.`).isVisible());
+  assert.equal(await showing(page), 'Showing 0 of 27 hosts');
+  await accessible(page);
+  await first.locator('.cause').click();
+  assert.equal(await showing(page), 'Showing all 27 hosts');
+  assert.equal(await page.locator('.chosen').count(), 0);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('a page where nothing is swept says so', async () => {
+  const { page } = await changing((fleet) => Object.assign(fleet, { sweeps: [], hosts: [], causes: [] }));
+  await refreshed(page);
+  assert.ok(await page.getByText('Nothing is swept; only /probe answers.').isVisible());
+  await page.close();
+});
+
+test('the way past filters and causes keeps the address', async () => {
+  const { page } = await visit(`${places.small}#q=demo`);
+  await drawn(page);
+  await page.focus('#theme');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Skip to hosts');
+  assert.ok(await page.locator('#skip').isVisible());
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'grid');
+  assert.match(page.url(), /#q=demo$/);
+  await page.close();
+});
+
+test('a script that does not load is told', async () => {
+  const { page } = await visit(places.empty);
+  await page.route('**/grid.js', (r) => r.abort());
+  await page.goto(places.small);
+  await page.getByText('A script of this page did not load').waitFor();
+  await page.close();
+});
+
+test("a report's first rows keep the filters in their links", async () => {
+  const { page } = await visit(`${places.smallReport}#q=demo&refresh=unreachable`);
+  await drawn(page);
+  assert.match(String(await page.locator('#grid .name').first().getAttribute('href')), /^#q=demo&refresh=unreachable&host=/);
   await page.close();
 });

@@ -9,8 +9,9 @@ import { Causes, Operations, showing } from './panels.js';
 /** @typedef {import('./model.js').Fleet} Fleet */
 
 export class App {
-  /** @param {Fleet} fleet @param {{link: (name: string) => string, open: (name: string) => void, skew?: number}} use */
+  /** @param {Fleet} fleet @param {{link: (name: string) => string, open: (name: string) => void, skew?: number, idle?: string}} use what there is to say where nothing is swept is idle */
   constructor(fleet, use) {
+    this.idle = use.idle ?? '';
     this.aged = '';
     this.skew = use.skew ?? 0; // how far the clock of who asked is before ours
     this.model = new Model(fleet);
@@ -53,8 +54,14 @@ export class App {
       this.operations.show(this.model, this.view, counts);
       this.causes.show(this.model, this.view);
     });
-    this.grid.explain(rows.length ? '' : this.model.hosts.length ? 'No host is like that.' : 'No host has been asked yet.');
+    this.grid.explain(rows.length ? '' : this.#nothing());
     this.#ages();
+  }
+
+  /** Why no host is shown. */
+  #nothing() {
+    if (this.model.hosts.length) return 'No host is like that.';
+    return (!this.model.fleet.sweeps.length && this.idle) || 'No host has been asked yet.';
   }
 
   /** Tells above the rows what they are; first, since the header sticks below it. @param {number} shown @param {number} changed */
@@ -107,6 +114,10 @@ export class App {
       e.preventDefault();
     });
     byId('changed').addEventListener('click', () => { this.view.changed = !this.view.changed; this.#changed(); });
+    byId('skip').addEventListener('click', (e) => { // the address keeps the filters
+      e.preventDefault();
+      this.grid.root.focus();
+    });
     byId('clear').addEventListener('click', () => { this.#clear(); this.search.focus(); });
     addEventListener('keydown', (e) => {
       if (e.key !== '/' || e.ctrlKey || e.altKey || e.metaKey || e.target instanceof HTMLInputElement || byId('matrix').hidden) return;

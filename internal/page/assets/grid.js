@@ -232,6 +232,7 @@ export class Grid {
     row.setAttribute('aria-rowindex', String(place + 2));
     row.dataset.place = String(place);
     row.classList.toggle('changed', model.changed[at] === 1);
+    row.classList.toggle('silent', host.status.every((s) => s === 'silent' || !s));
     this.columns.forEach((c, i) => {
       const cell = /** @type {HTMLElement} */ (row.children[i]);
       cell.id = `cell-${place}-${i}`;
@@ -288,10 +289,24 @@ export class Grid {
     this.draw();
   }
 
-  /** The next column that is shown. @param {number} step */
-  #beside(step) {
+  /** The active cell, where the focus is on the grid: what resume takes. @returns {{active?: string, column?: number}} */
+  held() {
+    const active = this.model?.hosts[this.rows[this.active]]?.name;
+    return active !== undefined && this.root.contains(document.activeElement) ? { active, column: this.column } : {};
+  }
+
+  /** Makes the cell of a host active again, if it is shown, and focuses the grid. @param {string} name @param {number} column */
+  resume(name, column) {
+    const place = this.rows.findIndex((at) => this.model?.hosts[at].name === name);
+    if (place < 0) return;
+    this.root.focus({ preventScroll: true });
+    this.move(place, Math.min(Math.max(0, column), this.columns.length - 1));
+  }
+
+  /** The next column that is shown. @param {number} step @param {number} [from] */
+  #beside(step, from = this.column) {
     const cells = /** @type {HTMLCollectionOf<HTMLElement>} */ (this.head.firstElementChild?.children);
-    for (let i = this.column + step; i >= 0 && i < cells.length; i += step) {
+    for (let i = from + step; i >= 0 && i < cells.length; i += step) {
       if (cells[i].offsetWidth) return i;
     }
     return this.column;
@@ -308,8 +323,8 @@ export class Grid {
       case 'ArrowUp': this.move(at - 1, this.column); break;
       case 'PageDown': this.move(at + page, this.column); break;
       case 'PageUp': this.move(at - page, this.column); break;
-      case 'Home': this.move(0, this.column); break;
-      case 'End': this.move(this.rows.length - 1, this.column); break;
+      case 'Home': this.move(e.ctrlKey ? 0 : at, this.#beside(1, -1)); break;
+      case 'End': this.move(e.ctrlKey ? this.rows.length - 1 : at, this.#beside(-1, this.columns.length)); break;
       case 'ArrowRight': this.move(at, this.#beside(1)); break;
       case 'ArrowLeft': this.move(at, this.#beside(-1)); break;
       case 'Enter': if (this.model && this.active >= 0) this.use.open(this.model.hosts[this.rows[this.active]].name); break;

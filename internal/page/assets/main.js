@@ -48,9 +48,10 @@ async function load() {
   if (!answer.fleet) return;
   tag = answer.tag;
   if (app) return app.update(answer.fleet);
-  app = new App(answer.fleet, { link: (name) => `host/${encodeURIComponent(name)}`, open, skew });
-  const scrolled = history.state?.scrolled;
-  if (scrolled) scrollTo({ top: scrolled, behavior: 'instant' });
+  app = new App(answer.fleet, { link: (name) => `host/${encodeURIComponent(name)}`, open, skew, idle: 'Nothing is swept; only /probe answers.' });
+  const left = history.state;
+  if (left?.scrolled) scrollTo({ top: left.scrolled, behavior: 'instant' });
+  if (typeof left?.active === 'string') app.grid.resume(left.active, Number(left.column) || 0);
 }
 
 /** @param {string} name */
@@ -59,7 +60,7 @@ function open(name) {
 }
 
 addEventListener('pagehide', () => {
-  history.replaceState({ scrolled: scrollY }, '');
+  history.replaceState({ scrolled: scrollY, ...app?.grid.held() }, '');
   try {
     sessionStorage.setItem('gpreach-view', location.hash);
   } catch { /* no storage: the way back shows all hosts */ }
