@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 //go:embed template/*.html
@@ -101,6 +102,7 @@ func (h *handler) serveMatrix(w http.ResponseWriter, r *http.Request) {
 type hostPage struct {
 	frame
 	document
+	Now     time.Time // by which the browser tells ages
 	Changes []Change
 	CanAsk  bool
 	Action  template.URL // where a form asks it anew
@@ -128,7 +130,7 @@ func (h *handler) showHost(w http.ResponseWriter, r *http.Request, status int, p
 		action = "probe"
 	}
 	h.render(w, status, "host", hostPage{
-		frame: h.frame(visible(name)+" - gpreach", r), document: d, Changes: ladder.Changes,
+		frame: h.frame(visible(name)+" - gpreach", r), document: d, Now: time.Now(), Changes: ladder.Changes,
 		CanAsk: h.source.Probe != nil, Problem: problem, Action: action,
 	})
 }

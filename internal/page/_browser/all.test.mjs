@@ -2,6 +2,7 @@
 import { after } from 'node:test';
 import { close } from './setup.mjs';
 import './matrix.test.mjs';
+import './polling.test.mjs';
 import './host.test.mjs';
 import './report.test.mjs';
 

@@ -236,6 +236,12 @@ test('is driven by the keyboard alone', async () => {
   assert.equal(await page.locator('#grid .cell.active').getAttribute('aria-colindex'), '2');
   assert.equal(await page.getAttribute('#grid', 'aria-activedescendant'), await page.locator('#grid .cell.active').getAttribute('id'));
   await page.keyboard.press('End');
+  assert.equal(await place(), 3, 'the end of the row');
+  assert.ok(Number(await page.locator('#grid .cell.active').getAttribute('aria-colindex')) > 8);
+  await page.keyboard.press('Home');
+  assert.equal(await page.locator('#grid .cell.active').getAttribute('aria-colindex'), '1');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Control+End');
   assert.ok(await place() > 9000);
   assert.ok(await page.locator('#grid .row.active').isVisible());
   const box = await page.locator('#grid .row.active').boundingBox();
@@ -243,8 +249,9 @@ test('is driven by the keyboard alone', async () => {
   assert.notEqual(await page.locator('#grid .cell.active').evaluate((c) => getComputedStyle(c).outlineStyle), 'none', 'the focus is visible');
   await accessible(page);
   await page.keyboard.press('PageUp');
-  await page.keyboard.press('Home');
+  await page.keyboard.press('Control+Home');
   assert.equal(await place(), 2);
+  await page.keyboard.press('ArrowRight');
   assert.match(String(await active()), /^\?unproven|^\.silentwas /);
   const top = await page.locator('#grid .row.active').boundingBox();
   const head = await page.locator('#grid .head').boundingBox();
@@ -255,6 +262,8 @@ test('is driven by the keyboard alone', async () => {
   await page.goBack();
   await drawn(page);
   assert.match(page.url(), /#q=ws-0$/);
+  await page.waitForFunction(() => document.activeElement?.id === 'grid');
+  assert.equal(await place(), 2, 'the host that was opened is active again');
   assert.deepEqual(complaints, []);
   await page.close();
 });

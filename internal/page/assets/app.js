@@ -9,10 +9,11 @@ import { Causes, Operations, showing } from './panels.js';
 /** @typedef {import('./model.js').Fleet} Fleet */
 
 export class App {
-  /** @param {Fleet} fleet @param {{link: (name: string) => string, open: (name: string) => void}} use */
+  /** @param {Fleet} fleet @param {{link: (name: string) => string, open: (name: string) => void, skew?: number, idle?: string}} use what there is to say where nothing is swept is idle */
   constructor(fleet, use) {
+    this.idle = use.idle ?? '';
     this.aged = '';
-    this.skew = 0; // how far the clock of who asked is before ours
+    this.skew = use.skew ?? 0; // how far the clock of who asked is before ours
     this.model = new Model(fleet);
     this.view = readView(location.hash, fleet.operations);
     this.search = /** @type {HTMLInputElement} */ (byId('search'));
@@ -47,20 +48,32 @@ export class App {
   /** Shows the fleet as chosen. @param {boolean} newer whether it is the data that changed, and not the choice */
   show(newer = false) {
     const { rows, counts, changed } = measure('filter', () => this.model.select(this.view));
+    this.#tell(rows.length, changed);
     measure('draw', () => {
       this.grid.show(this.model, rows, this.view, newer);
       this.operations.show(this.model, this.view, counts);
       this.causes.show(this.model, this.view);
     });
+    this.grid.explain(rows.length ? '' : this.#nothing());
+    this.#ages();
+  }
+
+  /** Why no host is shown. */
+  #nothing() {
+    if (this.model.hosts.length) return 'No host is like that.';
+    return (!this.model.fleet.sweeps.length && this.idle) || 'No host has been asked yet.';
+  }
+
+  /** Tells above the rows what they are; first, since the header sticks below it. @param {number} shown @param {number} changed */
+  #tell(shown, changed) {
     const total = this.model.hosts.length;
-    byId('showing').textContent = showing(rows.length, total);
+    const sentence = showing(shown, total);
+    if (byId('showing').textContent !== sentence) byId('showing').textContent = sentence; // a status is read out when it is set
     byId('clear').hidden = !filters(this.view);
     byId('changed').hidden = !this.model.fleet.sweeps.length && !this.view.changed;
     byId('changed').setAttribute('aria-pressed', String(this.view.changed));
     byId('changed-count').textContent = String(changed);
     byId('from').replaceChildren(el('b', {}, count(total, 'host')), ' asked from ', el('b', {}, visible(this.model.fleet.vantage)));
-    this.grid.explain(rows.length ? '' : total ? 'No host is like that.' : 'No host has been asked yet.');
-    this.#ages();
   }
 
   #changed() {
@@ -101,6 +114,10 @@ export class App {
       e.preventDefault();
     });
     byId('changed').addEventListener('click', () => { this.view.changed = !this.view.changed; this.#changed(); });
+    byId('skip').addEventListener('click', (e) => { // the address keeps the filters
+      e.preventDefault();
+      this.grid.root.focus();
+    });
     byId('clear').addEventListener('click', () => { this.#clear(); this.search.focus(); });
     addEventListener('keydown', (e) => {
       if (e.key !== '/' || e.ctrlKey || e.altKey || e.metaKey || e.target instanceof HTMLInputElement || byId('matrix').hidden) return;

@@ -17,6 +17,7 @@ export class Grid {
    */
   constructor(root, use) {
     this.root = root;
+    this.tools = /** @type {HTMLElement} */ (root.previousElementSibling); // sticks above the header
     this.use = use;
     /** @type {Column[]} */
     this.columns = [];
@@ -42,6 +43,7 @@ export class Grid {
     const later = () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); };
     addEventListener('scroll', later, { passive: true });
     addEventListener('resize', later);
+    new ResizeObserver(() => this.#stick()).observe(this.tools);
     addEventListener('beforeprint', () => this.#print(true));
     addEventListener('afterprint', () => this.#print(false));
     root.addEventListener('keydown', (e) => this.#key(e));
@@ -55,6 +57,7 @@ export class Grid {
    * @param {Model} model @param {Int32Array} rows @param {View} view @param {boolean} newer
    */
   show(model, rows, view, newer) {
+    this.#stick();
     const held = this.#hold();
     if (this.model?.fleet.rules.length !== model.fleet.rules.length || this.model?.fleet.operations.join() !== model.fleet.operations.join()) {
       this.#setColumns(model);
@@ -122,10 +125,10 @@ export class Grid {
     const nameAt = (/** @type {number} */ place) => this.model?.hosts[this.rows[place]]?.name;
     const top = this.body.getBoundingClientRect().top;
     const first = top < 0 ? Math.floor(-top / (this.height || 40)) : -1;
-    return { active: nameAt(this.active), first: first < 0 ? undefined : nameAt(first), place: first };
+    return { active: nameAt(this.active), was: this.active, first: first < 0 ? undefined : nameAt(first), place: first };
   }
 
-  /** @param {{active: string | undefined, first: string | undefined, place: number}} held @param {boolean} newer */
+  /** @param {{active: string | undefined, was: number, first: string | undefined, place: number}} held @param {boolean} newer */
   #restore(held, newer) {
     const places = { active: -1, first: -1 };
     if (held.active !== undefined || held.first !== undefined) {
@@ -136,9 +139,17 @@ export class Grid {
       }
     }
     this.active = places.active;
+    if (places.active < 0 && held.was >= 0 && newer && document.activeElement === this.root) { // its host left: the one in its place
+      this.active = Math.min(held.was, this.rows.length - 1);
+    }
     if (held.place < 0) return; // the first row is in sight
     if (!newer) scrollBy({ top: this.body.getBoundingClientRect().top - this.#covered(), behavior: 'instant' });
     else if (places.first >= 0) scrollBy({ top: (places.first - held.place) * this.#h(), behavior: 'instant' });
+  }
+
+  /** Has the header stick below the tools, which may be more than one line. */
+  #stick() {
+    this.root.style.setProperty('--tall', `${Math.floor(this.tools.getBoundingClientRect().height)}px`);
   }
 
   /** How much of the window's top the header covers when it sticks there. */
@@ -221,6 +232,7 @@ export class Grid {
     row.setAttribute('aria-rowindex', String(place + 2));
     row.dataset.place = String(place);
     row.classList.toggle('changed', model.changed[at] === 1);
+    row.classList.toggle('silent', host.status.every((s) => s === 'silent' || !s));
     this.columns.forEach((c, i) => {
       const cell = /** @type {HTMLElement} */ (row.children[i]);
       cell.id = `cell-${place}-${i}`;
@@ -277,10 +289,24 @@ export class Grid {
     this.draw();
   }
 
-  /** The next column that is shown. @param {number} step */
-  #beside(step) {
+  /** The active cell, where the focus is on the grid: what resume takes. @returns {{active?: string, column?: number}} */
+  held() {
+    const active = this.model?.hosts[this.rows[this.active]]?.name;
+    return active !== undefined && this.root.contains(document.activeElement) ? { active, column: this.column } : {};
+  }
+
+  /** Makes the cell of a host active again, if it is shown, and focuses the grid. @param {string} name @param {number} column */
+  resume(name, column) {
+    const place = this.rows.findIndex((at) => this.model?.hosts[at].name === name);
+    if (place < 0) return;
+    this.root.focus({ preventScroll: true });
+    this.move(place, Math.min(Math.max(0, column), this.columns.length - 1));
+  }
+
+  /** The next column that is shown. @param {number} step @param {number} [from] */
+  #beside(step, from = this.column) {
     const cells = /** @type {HTMLCollectionOf<HTMLElement>} */ (this.head.firstElementChild?.children);
-    for (let i = this.column + step; i >= 0 && i < cells.length; i += step) {
+    for (let i = from + step; i >= 0 && i < cells.length; i += step) {
       if (cells[i].offsetWidth) return i;
     }
     return this.column;
@@ -297,8 +323,8 @@ export class Grid {
       case 'ArrowUp': this.move(at - 1, this.column); break;
       case 'PageDown': this.move(at + page, this.column); break;
       case 'PageUp': this.move(at - page, this.column); break;
-      case 'Home': this.move(0, this.column); break;
-      case 'End': this.move(this.rows.length - 1, this.column); break;
+      case 'Home': this.move(e.ctrlKey ? 0 : at, this.#beside(1, -1)); break;
+      case 'End': this.move(e.ctrlKey ? this.rows.length - 1 : at, this.#beside(-1, this.columns.length)); break;
       case 'ArrowRight': this.move(at, this.#beside(1)); break;
       case 'ArrowLeft': this.move(at, this.#beside(-1)); break;
       case 'Enter': if (this.model && this.active >= 0) this.use.open(this.model.hosts[this.rows[this.active]].name); break;

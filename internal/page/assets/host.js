@@ -16,7 +16,11 @@ const asked = document.querySelector('.facts time');
 if (asked instanceof HTMLTimeElement) {
   const age = el('span', { class: 'ago' });
   asked.after(age);
-  const tell = () => { age.textContent = ` (${ago(Date.now() - Date.parse(asked.dateTime))})`; };
+  // The server's clock tells the age. A page that the browser kept tells an old time, and only the browser's clock is left.
+  const navigation = /** @type {PerformanceNavigationTiming | undefined} */ (performance.getEntriesByType('navigation')[0]);
+  const served = Date.parse(document.querySelector('main')?.dataset.now ?? '');
+  const skew = served && navigation?.type !== 'back_forward' ? served - Date.now() : 0;
+  const tell = () => { age.textContent = ` (${ago(Date.now() + skew - Date.parse(asked.dateTime))})`; };
   tell();
   setInterval(tell, 5000);
 }

@@ -54,33 +54,48 @@ export class Causes {
   constructor(root, choose) {
     this.root = root;
     this.choose = choose;
-    /** @type {Cause[] | null} */
-    this.shown = null;
+    this.shown = ''; // the causes, in JSON: what is parsed anew is never the same object
     this.chosen = '';
   }
 
   /** @param {Model} model @param {View} view */
   show(model, view) {
-    if (this.shown === model.fleet.causes && this.chosen === view.cause) return;
-    this.shown = model.fleet.causes;
+    const causes = JSON.stringify(model.fleet.causes);
+    if (this.shown === causes && this.chosen === view.cause) return;
+    const focused = this.#focused();
+    this.shown = causes;
     this.chosen = view.cause;
-    const focused = this.root.contains(document.activeElement) && document.activeElement instanceof HTMLElement ? document.activeElement.dataset.cause : undefined;
     /** @type {Map<string, Cause[]>} */
     const owners = new Map();
+    const gone = this.#gone(model.fleet.causes);
+    if (gone) owners.set(gone.owner, [gone]);
     for (const cause of model.fleet.causes) owners.set(cause.owner, [...(owners.get(cause.owner) ?? []), cause]);
     this.root.replaceChildren(...[...owners].map(([owner, causes]) => el('section', { class: 'owner' },
-      el('h3', {}, owner),
-      el('ul', { role: 'list' }, ...causes.map((c) => this.#item(c))))));
+      el('h3', {}, visible(owner)),
+      el('ul', { role: 'list' }, ...causes.map((c) => this.#item(c, c === gone ? this.chosen : causeKey(c)))))));
     if (!owners.size) this.root.replaceChildren(el('p', { class: 'empty' }, 'Nothing fails.'));
     copyButtons(this.root);
-    if (focused) {
-      for (const b of this.root.querySelectorAll('button')) if (b.dataset.cause === focused) b.focus({ preventScroll: true });
-    }
+    if (focused) /** @type {HTMLElement | null} */ (this.root.querySelector(focused))?.focus({ preventScroll: true });
   }
 
-  /** @param {Cause} cause */
-  #item(cause) {
-    const key = causeKey(cause);
+  /** The chosen cause as one without hosts, where no host fails by it any more. @param {Cause[]} causes @returns {Cause | undefined} */
+  #gone(causes) {
+    if (!this.chosen || causes.some((c) => causeKey(c) === this.chosen)) return undefined;
+    const [owner, ...text] = this.chosen.slice(0, 300).split(': ');
+    const cause = text.length ? { owner, text: text.join(': ') } : { owner: 'cause', text: owner };
+    return { ...cause, hosts: 0, fix: '', where: '', reason: `No host fails by ${cause.text} any more.` };
+  }
+
+  /** What finds the focused element again when all are made anew: "" when none is. */
+  #focused() {
+    const e = document.activeElement;
+    if (!(e instanceof HTMLElement) || !this.root.contains(e)) return '';
+    if (e.dataset.cause !== undefined) return `[data-cause="${CSS.escape(e.dataset.cause)}"]`;
+    return e.matches('.copy') ? '.chosen .copy' : e.matches('.line') ? '.chosen .line' : '';
+  }
+
+  /** @param {Cause} cause @param {string} key */
+  #item(cause, key) {
     const chosen = key === this.chosen;
     const button = el('button', { type: 'button', class: 'cause', 'aria-pressed': String(chosen), 'data-cause': key },
       el('span', { class: 'text' }, visible(cause.text)), el('b', { class: 'number' }, number(cause.hosts)), el('span', { class: 'unseen' }, cause.hosts === 1 ? ' host' : ' hosts'));

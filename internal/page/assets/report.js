@@ -18,6 +18,7 @@ class Report {
   /** @param {import('./model.js').Fleet} fleet @param {number[]} order */
   constructor(fleet, order) {
     this.places = new Map(fleet.hosts.map((h, i) => [h.name, order[i]]));
+    this.operations = fleet.operations;
     this.scrolled = 0;
     this.opened = '';
     this.app = new App(fleet, { link: (name) => this.#at(name), open: (name) => this.open(name) });
@@ -35,7 +36,7 @@ class Report {
 
   /** The address of a host, or of all, with what was chosen. @param {string} host */
   #at(host) {
-    return writeView({ ...readView(location.hash, this.app?.model.fleet.operations ?? []), host });
+    return writeView({ ...readView(location.hash, this.operations), host });
   }
 
   /** @param {string} host "" for all */
