@@ -1,6 +1,10 @@
 package probe
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/gpreach/gpreach/rpc"
+)
 
 // conclude fills in what follows from what was seen about the asked
 // operations' rules: findings, statuses, identity and warnings.
@@ -13,24 +17,9 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 		}
 	}
 	r.Findings = make([]Finding, 0, len(rules))
-	service := 0
-	for _, rule := range rules {
-		var t Trail
-		switch rule.Route {
-		case ByPipe:
-			t = seen.smb
-		case ByMapper:
-			t = seen.mapper()
-		case ByDCOM:
-			t = seen.dcom
-		case ByDynamic:
-			if len(seen.services) > 0 {
-				t = seen.services[service]
-			}
-			service++
-		}
-		t = joined(resolved, t, wrong)
-		f := Finding{Rule: rule, Verdict: judge(rule, t, mapper), Access: Untested, Trail: t}
+	for rule, climbed := range seen.routes(rules) {
+		t := joined(resolved, *climbed, wrong)
+		f := Finding{Rule: rule, Verdict: judge(rule, t, mapper), Access: judgeAccess(t), Trail: t}
 		for _, op := range r.Asked {
 			if rule.Needed(op) {
 				f.For = append(f.For, op)
@@ -39,11 +28,12 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 		r.Findings = append(r.Findings, f)
 	}
 	r.Silent = seen.silent
+	r.Warnings = append(r.Warnings, seen.warnings...)
 	for i := range r.Findings {
 		p.word(r, &r.Findings[i], seen)
 	}
 	for _, op := range r.Asked {
-		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent))
+		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent, p.Authenticate != nil))
 	}
 }
 
@@ -66,21 +56,27 @@ func (p *Prober) identified(r *Report, seen *sighting) Trail {
 		return nil
 	}
 	_, literal := r.Target.Addr()
-	switch expected := r.Target.DNSHostName; {
+	switch {
 	case c.DNSComputer == "":
-	case expected != "" && !sameHost(expected, c.DNSComputer):
+	case isAnother(r.Target, c):
 		step := seen.identify
 		step.Detail = r.Identity.DNS
 		return Trail{step}
-	case expected == "" && !literal && !sameHost(r.Target.Name, c.DNSComputer):
+	case r.Target.DNSHostName == "" && !literal && !sameHost(r.Target.Name, c.DNSComputer):
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s answers as %s", r.Target.Name, r.Identity.DNS))
 	}
 	return nil
 }
 
+// isAnother reports whether another host answered than the one that the directory
+// means by a target.
+func isAnother(t Target, c *rpc.Challenge) bool {
+	return t.DNSHostName != "" && c != nil && c.DNSComputer != "" && !sameHost(t.DNSHostName, c.DNSComputer)
+}
+
 // operation sums up the findings that op needs, with a sentence of why.
-func operation(op Operation, findings []Finding, silent bool) OperationStatus {
-	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent), Reason: wordsReady}
+func operation(op Operation, findings []Finding, silent, given bool) OperationStatus {
+	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent, given), Reason: wordsReady}
 	want := Unreachable
 	if s.Status == StatusUnproven {
 		want, s.Reason = Unknown, wordsUnproven

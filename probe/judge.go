@@ -1,25 +1,30 @@
 package probe
 
-import "github.com/gpreach/gpreach/rpc"
+import (
+	"slices"
+
+	"github.com/gpreach/gpreach/rpc"
+)
 
 // judge turns what was seen into what it means for a rule. mapper is the
 // verdict of the mapper rules, which the other routes through 135 build on.
 // The first case that fits decides; none looks at anything but its arguments.
-func judge(r Rule, t Trail, mapper Verdict) Verdict {
+func judge(r Rule, all Trail, mapper Verdict) Verdict {
+	t, with := all.anonymous()
 	last := t.last()
 	switch {
 	case last.Outcome == Canceled, last.Outcome == NoResources, notBegun(t):
 		return Unknown
-	case last.Outcome == WrongHost, last.Stage == Resolve:
+	case last.Stage == Identify, last.Stage == Resolve:
 		return Unreachable
 	}
 	switch r.Route {
 	case ByPipe:
-		return judgePipe(last)
+		return judgePipe(last, with)
 	case ByMapper:
 		return judgeMapper(last)
 	case ByDynamic:
-		return judgeDynamic(r, last, mapper)
+		return judgeDynamic(r, last, with, mapper)
 	case ByDCOM:
 		return judgeDCOM(t, mapper)
 	}
@@ -32,7 +37,30 @@ func notBegun(t Trail) bool {
 	return len(t) == 0 || last.Stage == Resolve && last.Outcome == OK
 }
 
-func judgePipe(last Step) Verdict {
+// decides reports whether a step with a credential may decide a verdict: not one
+// that this machine or a KDC is to blame for.
+func (s Step) decides() bool {
+	return s.by != byKDC && s.Outcome != Canceled && s.Outcome != NoResources
+}
+
+func judgePipe(last Step, with Trail) Verdict {
+	for _, s := range with {
+		if !s.decides() {
+			continue
+		}
+		switch s.Outcome {
+		case Timeout, Reset, Hangup, Garbled:
+			return Unreachable
+		case NotRegistered:
+			if s.Stage == Open {
+				return Unreachable
+			}
+		case Unsupported:
+			if s.Stage == Bind {
+				return Unreachable
+			}
+		}
+	}
 	if last.Stage == Negotiate && last.Outcome == OK {
 		return Reachable
 	}
@@ -49,13 +77,16 @@ func judgeMapper(last Step) Verdict {
 	return Unreachable
 }
 
-func judgeDynamic(r Rule, last Step, mapper Verdict) Verdict {
+func judgeDynamic(r Rule, last Step, with Trail, mapper Verdict) Verdict {
+	bound := func(s Step) bool { return s.Stage == Bind && s.object == r.Object && s.Outcome == OK }
 	switch {
 	case mapper == Unreachable:
 		return Unreachable // the port cannot be learned
+	case slices.ContainsFunc(with, bound):
+		return Reachable
 	case last.Outcome == AccessDenied:
 		return Unknown // the mapper, or the service itself, wants a logon first
-	case last.Stage == Bind && last.object == r.Object && last.Outcome == OK:
+	case bound(last):
 		return Reachable
 	}
 	return Unreachable
@@ -80,9 +111,29 @@ func judgeDCOM(t Trail, mapper Verdict) Verdict {
 	return Unknown // without a logon the port cannot be learned
 }
 
+// judgeAccess tells whether the credential was let in, of a trail's steps with it.
+func judgeAccess(t Trail) Access {
+	_, with := t.anonymous()
+	access := Untested
+	if with.last().Stage == Call {
+		access = Granted
+	}
+	for _, s := range with {
+		switch s.Outcome {
+		case OK:
+		case AccessDenied, LogonFailed, LockedOut:
+			return Denied
+		default:
+			access = Untested
+		}
+	}
+	return access
+}
+
 // judgeOperation sums up the findings that op needs. The first status that
-// applies holds.
-func judgeOperation(op Operation, findings []Finding, silent bool) Status {
+// applies holds. given tells whether there is a credential, which must then have
+// been let in everywhere.
+func judgeOperation(op Operation, findings []Finding, silent, given bool) Status {
 	if silent {
 		return StatusSilent
 	}
@@ -94,7 +145,7 @@ func judgeOperation(op Operation, findings []Finding, silent bool) Status {
 			return StatusUnreachable
 		case f.Access == Denied:
 			status = StatusDenied
-		case f.Verdict == Unknown && status == StatusReady:
+		case status == StatusReady && (f.Verdict == Unknown || given && f.Access == Untested && f.Rule.Route != ByMapper):
 			status = StatusUnproven
 		}
 	}

@@ -165,10 +165,10 @@ func TestJudgeOperation(t *testing.T) {
 		{"the pipe counts for rsop", change("RemoteEventLogSvc-NP-In-TCP", Unreachable, Untested), false, StatusUnreachable, StatusReady},
 	}
 	for _, tt := range tests {
-		if got := judgeOperation(RSoP, tt.findings, tt.silent); got != tt.rsop {
+		if got := judgeOperation(RSoP, tt.findings, tt.silent, false); got != tt.rsop {
 			t.Errorf("%s: rsop %s, want %s", tt.name, got, tt.rsop)
 		}
-		if got := judgeOperation(Refresh, tt.findings, tt.silent); got != tt.refresh {
+		if got := judgeOperation(Refresh, tt.findings, tt.silent, false); got != tt.refresh {
 			t.Errorf("%s: refresh %s, want %s", tt.name, got, tt.refresh)
 		}
 	}

@@ -15,6 +15,9 @@ import (
 // classify is the only place where an error becomes an Outcome. A context that
 // was canceled, not timed out, makes Canceled of what the cancellation cut.
 func classify(ctx context.Context, err error) Outcome {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f.Outcome
+	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok { // first, since EAGAIN calls itself a timeout
 		if o, ok := outcomeOf(errno); ok {
 			return o

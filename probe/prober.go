@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -49,6 +50,12 @@ type Prober struct {
 	// have been waited for in vain.
 	Begun func(soFar func() *Report)
 
+	// Authenticate, unless it is nil, begins to use a credential at a host. What it
+	// returns is then called for each route in turn that was climbed without a logon
+	// to its end, or to where a logon was wanted; in the order of the rules, and
+	// never at once. Begun shows nothing of those steps.
+	Authenticate func(Target) func(context.Context, *Ascent)
+
 	exhausted func() // told that this machine has no resources for a dial; may be nil
 }
 
@@ -78,7 +85,7 @@ func (p *Prober) probe(ctx context.Context, t Target, asked []Operation, lookups
 	seen := &sighting{}
 	if len(addrs) > 0 && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
-		seen = p.visit(ctx, addrs, c.rules, c.visit.Store)
+		seen = p.visit(ctx, c.target, addrs, c.rules, c.visit.Store)
 		cancel()
 	}
 	return c.report(resolved, seen, excluded)
@@ -98,7 +105,7 @@ type climb struct {
 // report returns what follows from what was seen.
 func (c *climb) report(resolved Trail, seen *sighting, excluded bool) *Report {
 	r := &Report{
-		Target: c.target, Vantage: clean(c.p.Vantage), Asked: c.asked, Credential: "none",
+		Target: c.target, Vantage: clean(c.p.Vantage), Asked: c.asked, Credential: cmp.Or(seen.credential, "none"),
 		Started: c.started, Address: seen.address, Excluded: excluded,
 	}
 	c.p.conclude(r, c.rules, resolved, seen)

@@ -58,7 +58,17 @@ type Step struct {
 	Detail string
 
 	object rpc.Syntax // of a bind: the interface bound to
+	by     means      // how it was tried
 }
+
+// means are how a step was tried.
+type means uint8
+
+const (
+	anonymously  means = iota
+	byCredential       // at the host, with the credential
+	byKDC              // at a KDC, with the credential
+)
 
 // A Trail is the steps towards one rule, first to last.
 type Trail []Step
@@ -80,6 +90,16 @@ func begun(steps Trail) Trail {
 // plus returns the trail with steps added. It grows in place where there is
 // room: a trail that others hold too is clipped first.
 func (t Trail) plus(s ...Step) Trail { return append(t, s...) }
+
+// anonymous returns the steps that were tried without a logon, and the others.
+func (t Trail) anonymous() (without, with Trail) {
+	for i, s := range t {
+		if s.by != anonymously {
+			return t[:i:i], t[i:]
+		}
+	}
+	return t, nil
+}
 
 // joined returns the parts as one trail.
 func joined(parts ...Trail) Trail {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"iter"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,9 @@ type sighting struct {
 	alive    uint32 // a liveness port that answered, or 0
 	identity *rpc.Challenge
 	identify Step // should the identity be that of the wrong host
+
+	credential string   // the mechanism used, or ""
+	warnings   []string // of the authenticated steps
 }
 
 // mapper returns the trail that both mapper rules carry: of the connections to
@@ -40,10 +44,37 @@ func (s *sighting) mapper() Trail {
 	return s.mappers[0]
 }
 
+// routes yields each rule with what was climbed for it, in order.
+func (s *sighting) routes(rules []Rule) iter.Seq2[Rule, *Trail] {
+	return func(yield func(Rule, *Trail) bool) {
+		mapper, none, service := s.mapper(), Trail(nil), 0
+		for _, r := range rules {
+			t := &none
+			switch r.Route {
+			case ByPipe:
+				t = &s.smb
+			case ByMapper:
+				t = &mapper
+			case ByDCOM:
+				t = &s.dcom
+			case ByDynamic:
+				if service < len(s.services) {
+					t = &s.services[service]
+				}
+				service++
+			}
+			if !yield(r, t) {
+				return
+			}
+		}
+	}
+}
+
 // A visit is one host being asked. Its goroutines write to their own places in
 // seen; nothing reads those before they have ended.
 type visit struct {
 	p        *Prober
+	target   Target
 	ctx      context.Context //nolint:containedctx // the visit is what the context bounds
 	rules    []Rule
 	services []Rule // the dynamic ones
@@ -69,8 +100,8 @@ type visit struct {
 
 // visit climbs every route that the rules take, at one of the addresses. begun is
 // told of the visit before it begins.
-func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule, begun func(*visit)) *sighting {
-	v := &visit{p: p, ctx: ctx, rules: rules, answered: make(chan struct{})}
+func (p *Prober) visit(ctx context.Context, t Target, addrs []netip.Addr, rules []Rule, begun func(*visit)) *sighting {
+	v := &visit{p: p, target: t, ctx: ctx, rules: rules, answered: make(chan struct{})}
 	for _, r := range rules {
 		if r.Route == ByDynamic {
 			v.services = append(v.services, r)
@@ -82,8 +113,9 @@ func (p *Prober) visit(ctx context.Context, addrs []netip.Addr, rules []Rule, be
 	a := v.arrive(addrs)
 	v.running.Wait()
 	v.fixed.finish()
-	a.end()
 	v.sum(a)
+	v.authenticate(a)
+	a.end()
 	return &v.seen
 }
 

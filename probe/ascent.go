@@ -1,0 +1,145 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// A Failure is an error whose outcome is known already: so the packages that
+// log on say what came of a stage.
+type Failure struct {
+	Outcome Outcome
+	Text    string // what the peer said, such as a status; no secret, no address
+	Err     error  // may be nil
+}
+
+func (f *Failure) Error() string { return f.Text }
+
+// Unwrap returns the error behind the failure.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// An Ascent is a route that was climbed without a logon, about to be climbed on
+// with a credential. It is used by one goroutine.
+type Ascent struct {
+	Target  Target
+	Address netip.Addr
+	Rule    Rule
+	Port    uint16 // where the service was reached: SMB's, or the one that the mapper named
+
+	visit    *visit
+	approach *approach
+	trail *Trail
+	link  *link
+}
+
+// Peer returns the address and port of the service, as a Step's Peer.
+func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).String() }
+
+// Connect dials the service: a step, whose connection is nil unless it is ok.
+// Each later step gives the connection its deadline, and it is closed at the end
+// of the ascent. At most one is open at a time.
+func (a *Ascent) Connect() net.Conn {
+	l, s := a.visit.dial(a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
+	s.by = byCredential
+	*a.trail = a.trail.plus(s)
+	if l == nil {
+		return nil
+	}
+	a.link = l
+	return l
+}
+
+// AskKDC tries the stage authenticate at a KDC, within the timeout of a stage.
+// ask sets the step's Peer, and may set its Detail.
+func (a *Ascent) AskKDC(ask func(ctx context.Context, s *Step) error) bool {
+	return a.step(Step{Stage: Authenticate, by: byKDC}, ask)
+}
+
+// Step tries a stage at the service, within the timeout of a stage. try may set
+// the step's Detail.
+func (a *Ascent) Step(stage Stage, try func(ctx context.Context, s *Step) error) bool {
+	return a.step(Step{Stage: stage, Peer: a.Peer(), by: byCredential}, try)
+}
+
+// Bind is Step for the bind to an interface.
+func (a *Ascent) Bind(object rpc.Syntax, try func(ctx context.Context, s *Step) error) bool {
+	return a.step(Step{Stage: Bind, Peer: a.Peer(), by: byCredential, object: object}, try)
+}
+
+func (a *Ascent) step(s Step, try func(context.Context, *Step) error) bool {
+	ctx, cancel := context.WithTimeout(a.visit.ctx, a.visit.p.Timeout)
+	defer cancel()
+	start := time.Now()
+	var err error
+	if a.link != nil {
+		err = a.link.begin()
+	}
+	if err == nil {
+		err = try(ctx, &s)
+	}
+	s.Elapsed = time.Since(start)
+	s.Outcome = classify(a.visit.ctx, err)
+	if s.Detail = clean(s.Detail); err != nil {
+		s.Detail = say(s.Outcome, err)
+	}
+	s.Peer = clean(s.Peer)
+	*a.trail = a.trail.plus(s)
+	return err == nil
+}
+
+// Use notes which mechanism the credential is used by at this host: "kerberos"
+// or "ntlm".
+func (a *Ascent) Use(mechanism string) { a.visit.seen.credential = mechanism }
+
+// Warn adds a warning to the report, once.
+func (a *Ascent) Warn(text string) {
+	for _, w := range a.visit.seen.warnings {
+		if w == text {
+			return
+		}
+	}
+	a.visit.seen.warnings = append(a.visit.seen.warnings, text)
+}
+
+// authenticate climbs on with the credential from where the routes led without,
+// unless another host than the directory's answered.
+func (v *visit) authenticate(a *approach) {
+	if v.p.Authenticate == nil || isAnother(v.target, v.identity) {
+		return
+	}
+	climb := v.p.Authenticate(v.target)
+	mapper := v.seen.mapper().last().Outcome
+	for rule, trail := range v.seen.routes(v.rules) {
+		last, port := trail.last(), v.p.MapperPort
+		goesOn := last.Outcome == OK || last.Outcome == AccessDenied
+		switch rule.Route {
+		case ByMapper: // always asked without a logon
+			continue
+		case ByPipe:
+			port = v.p.SMBPort
+			goesOn = goesOn && last.Stage == Negotiate
+		case ByDynamic:
+			port = portOf(last)
+			goesOn = goesOn && last.Stage == Bind && last.object == rule.Object
+		case ByDCOM:
+			goesOn = mapper == OK
+		}
+		if !goesOn {
+			continue
+		}
+		ascent := &Ascent{Target: v.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
+		climb(v.ctx, ascent)
+		ascent.close()
+	}
+}
+
+// close ends the ascent.
+func (a *Ascent) close() {
+	if a.link != nil {
+		a.link.Close()
+	}
+}
