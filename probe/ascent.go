@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -13,6 +14,7 @@ import (
 // log on say what came of a stage.
 type Failure struct {
 	Outcome Outcome
+	Code    uint32 // the status or fault that the peer answered, or 0
 	Text    string // what the peer said, such as a status; no secret, no address
 	Err     error  // may be nil
 }
@@ -32,8 +34,8 @@ type Ascent struct {
 
 	visit    *visit
 	approach *approach
-	trail *Trail
-	link  *link
+	trail    *Trail
+	link     *link
 }
 
 // Peer returns the address and port of the service, as a Step's Peer.
@@ -85,6 +87,9 @@ func (a *Ascent) step(s Step, try func(context.Context, *Step) error) bool {
 	s.Outcome = classify(a.visit.ctx, err)
 	if s.Detail = clean(s.Detail); err != nil {
 		s.Detail = say(s.Outcome, err)
+	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		s.code = f.Code
 	}
 	s.Peer = clean(s.Peer)
 	*a.trail = a.trail.plus(s)

@@ -76,14 +76,26 @@ func isAnother(t Target, c *rpc.Challenge) bool {
 
 // operation sums up the findings that op needs, with a sentence of why.
 func operation(op Operation, findings []Finding, silent, given bool) OperationStatus {
-	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent, given), Reason: wordsReady}
-	want := Unreachable
-	if s.Status == StatusUnproven {
-		want, s.Reason = Unknown, wordsUnproven
+	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent, given)}
+	why := func(f Finding) bool { return f.Verdict == Unreachable }
+	switch {
+	case s.Status == StatusReady && given:
+		s.Reason = wordsAllGranted
+	case s.Status == StatusReady:
+		s.Reason = wordsReady
+	case s.Status == StatusDenied:
+		why = func(f Finding) bool { return f.Access == Denied }
+	case s.Status == StatusUnproven && given:
+		s.Reason = wordsNotYet
+		why = func(f Finding) bool { return f.Cause.Owner != "" }
+	case s.Status == StatusUnproven:
+		s.Reason = wordsUnproven
+		why = func(f Finding) bool {
+			return f.Verdict == Unknown && !(f.Rule.Route == ByDCOM && f.Cause.Owner == "") //nolint:staticcheck // as it is said
+		}
 	}
 	for _, f := range findings {
-		known := f.Rule.Route == ByDCOM && f.Verdict == Unknown && f.Cause.Owner == ""
-		if f.Rule.Needed(op) && f.Verdict == want && !known {
+		if f.Rule.Needed(op) && why(f) {
 			s.Reason = f.Reason
 			break
 		}
@@ -91,16 +103,43 @@ func operation(op Operation, findings []Finding, silent, given bool) OperationSt
 	return s
 }
 
+// decisive returns the step that the wording about a finding is about.
+func (f *Finding) decisive() Step {
+	_, with := f.Trail.anonymous()
+	for _, s := range with {
+		if f.Access == Denied && f.Verdict == Reachable && (s.Outcome == AccessDenied || s.Outcome == LogonFailed || s.Outcome == LockedOut) {
+			return s
+		}
+	}
+	if failed, ok := f.Trail.Failed(); ok && (f.Verdict == Unreachable || failed.by != anonymously) {
+		return failed
+	}
+	return f.Trail.last()
+}
+
 // word gives a finding its reason, fix and cause.
 func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
-	s := scene{rule: f.Rule, asked: r.Asked, step: f.Trail.last(), seen: seen}
-	if failed, ok := f.Trail.Failed(); ok && f.Verdict == Unreachable {
-		s.step = failed
-	}
+	s := scene{rule: f.Rule, asked: r.Asked, step: f.decisive(), seen: seen}
 	s.place = placeOf(f.Rule, s.step, p.MapperPort)
+	for _, other := range r.Findings {
+		s.both = s.both || other.Rule.Route == ByDynamic && other.Access == Granted
+	}
+	given := p.Authenticate != nil && f.Rule.Route != ByMapper
 	switch {
-	case f.Verdict == Reachable:
-		f.Reason = s.fill(wordsReachable[f.Rule.Route], "")
+	case f.Verdict == Reachable && f.Access == Denied:
+	case f.Verdict == Reachable && f.Access == Granted:
+		f.Reason = s.fill(wordsGranted[f.Rule.Route], "")
+		return
+	case f.Verdict == Reachable && s.step.Outcome == OK:
+		if f.Reason = s.fill(wordsReachable[f.Rule.Route], ""); given {
+			f.Reason += " " + wordsUntried
+		}
+		return
+	case f.Verdict == Reachable && s.step.Outcome == Canceled:
+		f.Reason = s.fill(wordsReachable[f.Rule.Route], "") + " " + wordsStopped
+		return
+	case s.step.Outcome == Canceled && s.step.by != anonymously:
+		f.Reason, f.Fix = wordsStopped, fixStopped
 		return
 	case r.Silent && s.step.Stage == Connect:
 		s.ports = append([]uint16{p.SMBPort, p.MapperPort}, p.LivenessPorts...)
@@ -113,6 +152,9 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 		return
 	case f.Verdict == Unknown && s.step.Outcome == OK:
 		f.Reason, f.Fix = s.fill(wordsWMI, ""), s.fill(fixWMI, "")
+		if given {
+			f.Reason = wordsWMIUntried
+		}
 		return
 	}
 	a := adviceOn(s.place, s.step.Outcome)
@@ -123,6 +165,9 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 		}
 	}
 	f.Reason, f.Fix = s.fill(a.reason, tell), s.fill(a.fix, tell)
+	if f.Verdict == Reachable && f.Access != Denied { // what to do stands in the reason, for nothing is wrong with the rule
+		f.Reason, f.Fix = f.Reason+" "+f.Fix, ""
+	}
 	if a.owner == Nobody {
 		return
 	}
