@@ -113,10 +113,9 @@ func (a *Ascent) Warn(text string) {
 // authenticate climbs on with the credential from where the routes led without,
 // unless another host than the directory's answered.
 func (v *visit) authenticate(a *approach) {
-	if v.p.Authenticate == nil || isAnother(v.target, v.identity) {
+	if v.climb.logon == nil || isAnother(v.climb.target, v.identity) {
 		return
 	}
-	climb := v.p.Authenticate(v.target)
 	mapper := v.seen.mapper().last().Outcome
 	for rule, trail := range v.seen.routes(v.rules) {
 		last, port := trail.last(), v.p.MapperPort
@@ -136,8 +135,8 @@ func (v *visit) authenticate(a *approach) {
 		if !goesOn {
 			continue
 		}
-		ascent := &Ascent{Target: v.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
-		climb(v.ctx, ascent)
+		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
+		v.climb.logon(v.ctx, ascent)
 		ascent.close()
 	}
 }

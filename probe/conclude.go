@@ -8,16 +8,16 @@ import (
 
 // conclude fills in what follows from what was seen about the asked
 // operations' rules: findings, statuses, identity and warnings.
-func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sighting) {
-	wrong := p.identified(r, seen)
+func (c *climb) conclude(r *Report, resolved Trail, seen *sighting) {
+	wrong := identified(r, seen)
 	mapper := Unknown
-	for _, rule := range rules {
+	for _, rule := range c.rules {
 		if rule.Route == ByMapper {
 			mapper = judge(rule, joined(resolved, seen.mapper()), "")
 		}
 	}
-	r.Findings = make([]Finding, 0, len(rules))
-	for rule, climbed := range seen.routes(rules) {
+	r.Findings = make([]Finding, 0, len(c.rules))
+	for rule, climbed := range seen.routes(c.rules) {
 		t := joined(resolved, *climbed, wrong)
 		f := Finding{Rule: rule, Verdict: judge(rule, t, mapper), Access: judgeAccess(t), Trail: t}
 		for _, op := range r.Asked {
@@ -30,16 +30,16 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 	r.Silent = seen.silent
 	r.Warnings = append(r.Warnings, seen.warnings...)
 	for i := range r.Findings {
-		p.word(r, &r.Findings[i], seen)
+		c.word(r, &r.Findings[i], seen)
 	}
 	for _, op := range r.Asked {
-		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent, p.Authenticate != nil))
+		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent, r.LoggingOn))
 	}
 }
 
 // identified fills in the report's identity, and returns the step that ends
 // every trail when another host than the directory's answered.
-func (p *Prober) identified(r *Report, seen *sighting) Trail {
+func identified(r *Report, seen *sighting) Trail {
 	c := seen.identity
 	if c == nil {
 		return nil
@@ -118,13 +118,13 @@ func (f *Finding) decisive() Step {
 }
 
 // word gives a finding its reason, fix and cause.
-func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
+func (c *climb) word(r *Report, f *Finding, seen *sighting) {
 	s := scene{rule: f.Rule, asked: r.Asked, step: f.decisive(), seen: seen}
-	s.place = placeOf(f.Rule, s.step, p.MapperPort)
+	s.place = placeOf(f.Rule, s.step, c.p.MapperPort)
 	for _, other := range r.Findings {
 		s.both = s.both || other.Rule.Route == ByDynamic && other.Access == Granted
 	}
-	given := p.Authenticate != nil && f.Rule.Route != ByMapper
+	given := r.LoggingOn && f.Rule.Route != ByMapper
 	switch {
 	case f.Verdict == Reachable && f.Access == Denied:
 	case f.Verdict == Reachable && f.Access == Granted:
@@ -142,7 +142,7 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 		f.Reason, f.Fix = wordsStopped, fixStopped
 		return
 	case r.Silent && s.step.Stage == Connect:
-		s.ports = append([]uint16{p.SMBPort, p.MapperPort}, p.LivenessPorts...)
+		s.ports = append([]uint16{c.p.SMBPort, c.p.MapperPort}, c.p.LivenessPorts...)
 		f.Reason, f.Fix = s.fill(wordsSilent, ""), s.fill(fixSilent, "")
 		f.Cause = Cause{Owner: PowerOrPlace, Stage: Connect, Outcome: s.step.Outcome, where: "everything"}
 		return
