@@ -112,22 +112,28 @@ func judgeDCOM(t Trail, mapper Verdict) Verdict {
 }
 
 // judgeAccess tells whether the credential was let in, of a trail's steps with it.
+// A KDC that does not know the host decides upon the mechanism, where steps follow.
 func judgeAccess(t Trail) Access {
 	_, with := t.anonymous()
 	access := Untested
 	if with.last().Stage == Call {
 		access = Granted
 	}
-	for _, s := range with {
-		switch s.Outcome {
-		case OK:
-		case AccessDenied, LogonFailed, LockedOut:
+	for i, s := range with {
+		switch {
+		case s.Outcome == OK, s.by == byKDC && s.Outcome == Unsupported && i < len(with)-1:
+		case s.refuses():
 			return Denied
 		default:
 			access = Untested
 		}
 	}
 	return access
+}
+
+// refuses reports whether a step with a credential ended by its being refused.
+func (s Step) refuses() bool {
+	return s.Outcome == AccessDenied || s.Outcome == LogonFailed || s.Outcome == LockedOut
 }
 
 // judgeOperation sums up the findings that op needs. The first status that
