@@ -33,7 +33,7 @@ func serveConfigs(t *testing.T) map[string]*exporter.Settings {
 				t.Fatal(err)
 			}
 		}
-		s, err := exporter.Load(filepath.Join(dir, "gpreach.yml"), false)
+		s, err := exporter.Load(filepath.Join(dir, "gpreach.yml"), false, func(exporter.Credential) error { return nil })
 		if err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}

@@ -24,18 +24,18 @@ const (
 
 // Load reads a configuration file. All its mistakes are returned together, as
 // Mistakes. Paths in it are relative to it. yes says that ranges of more than
-// 65,536 addresses are meant.
-func Load(path string, yes bool) (*Settings, error) {
+// 65,536 addresses are meant. check returns what is wrong with a credential's files.
+func Load(path string, yes bool, check func(Credential) error) (*Settings, error) {
 	content, err := readBounded(path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
 	}
-	return parseConfig(content, path, yes)
+	return parseConfig(content, path, yes, check)
 }
 
 // parseConfig reads the content of a configuration file.
-func parseConfig(content []byte, path string, yes bool) (*Settings, error) {
-	c := &config{reader: reader{file: path}, dir: filepath.Dir(path), yes: yes, settings: DefaultSettings()}
+func parseConfig(content []byte, path string, yes bool, check func(Credential) error) (*Settings, error) {
+	c := &config{reader: reader{file: path}, dir: filepath.Dir(path), yes: yes, check: check, settings: DefaultSettings()}
 	var document yaml.Node
 	if err := yaml.Load(content, &document); err != nil {
 		c.malformed(err)
@@ -60,8 +60,11 @@ type config struct {
 	reader
 	dir      string
 	yes      bool
+	check    func(Credential) error
 	settings *Settings
 	names    map[string]bool // of the sweeps so far
+	// loggingOn is where the first sweep says that it uses the credential.
+	loggingOn *yaml.Node
 }
 
 // malformed notes that a file is not YAML, without the values in it.
@@ -94,6 +97,9 @@ func (c *config) document(root *yaml.Node) {
 		"metrics":        c.metrics,
 		"sweeps":         c.sweeps,
 	})
+	if ok {
+		c.logons(root)
+	}
 	if ok && (len(c.mistakes) == 0 || !hasField(root, "sweeps") && !hasField(root, "allow")) && len(s.Sweeps) == 0 && (s.Allow == nil || len(s.Allow.prefixes)+len(s.Allow.suffixes) == 0) {
 		c.wrong(root, "there is nothing to do: name sweeps, or what /probe may ask in allow")
 	}
@@ -191,11 +197,19 @@ func (c *config) metrics(n *yaml.Node) {
 	}
 }
 
-// credential checks what a later version will use. Nothing of it stands in a
-// mistake: what is wrong here may be a secret in the wrong place.
+// credential reads where the account comes from. Nothing of it stands in a
+// mistake but paths: what is wrong here may be a secret in the wrong place.
 func (c *config) credential(n *yaml.Node) {
-	user, ways := false, 0
-	file := func(n *yaml.Node) { ways++; c.text(n, "credential: the path of a file") }
+	var got Credential
+	user, ways, from := false, 0, len(c.mistakes)
+	file := func(path *string) func(*yaml.Node) {
+		return func(n *yaml.Node) {
+			ways++
+			if text, ok := c.text(n, "credential: the path of a file"); ok {
+				*path = c.path(text)
+			}
+		}
+	}
 	ok := c.mapping(n, "credential", true, fields{
 		"user": func(n *yaml.Node) {
 			user = true
@@ -203,23 +217,35 @@ func (c *config) credential(n *yaml.Node) {
 			if name, realm, found := strings.Cut(text, "@"); ok && (!found || name == "" || realm == "" || strings.ContainsAny(text, " \t\n:/")) {
 				c.wrong(resolve(n), "credential.user: want NAME@REALM")
 			}
+			got.User = text
 		},
-		"keytab": file, "password_file": file, "ccache": file,
+		"keytab": file(&got.Keytab), "password_file": file(&got.PasswordFile), "ccache": file(&got.CCache),
 		"current_user": func(n *yaml.Node) {
 			ways++
-			current := false
-			if c.truth(n, "credential.current_user", &current); !current {
-				c.wrong(resolve(n), "credential.current_user: want true, or leave it out")
-			}
+			c.wrong(resolve(n), "credential.current_user: this is not built yet: want keytab, password_file or ccache")
 		},
 	})
 	switch {
-	case !ok:
-	case !user:
+	case !ok || len(c.mistakes) > from:
+		return
+	case !user && got.CCache == "":
 		c.wrong(resolve(n), "credential: user is missing")
 	case ways != 1:
-		c.wrong(resolve(n), "credential: want exactly one of keytab, password_file, ccache and current_user")
+		c.wrong(resolve(n), "credential: want exactly one of keytab, password_file and ccache")
 	default:
-		c.settings.Warnings = append(c.settings.Warnings, "credential: nothing uses it yet, as probes with a credential are not built")
+		c.settings.Credential = &got
+		if err := c.check(got); err != nil {
+			c.wrong(resolve(n), "credential: %v", err)
+		}
+	}
+}
+
+// logons holds sweeps that log on to there being a credential, and the reverse.
+func (c *config) logons(root *yaml.Node) {
+	switch with := c.loggingOn; {
+	case with != nil && !hasField(root, "credential"):
+		c.wrong(with, "credential: there is none: say at the top which, as credential: {user: ..., keytab: ...}")
+	case with == nil && c.settings.Credential != nil:
+		c.settings.Warnings = append(c.settings.Warnings, "credential: no sweep uses it; credential: true in a sweep does")
 	}
 }

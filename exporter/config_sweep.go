@@ -42,9 +42,8 @@ func (c *config) sweep(n *yaml.Node) Sweep {
 		"concurrency": func(n *yaml.Node) { c.number(n, "concurrency", 1, 1<<16, &s.Concurrency) },
 		"rate":        func(n *yaml.Node) { c.rate(n, "rate", &s.Rate) },
 		"credential": func(n *yaml.Node) {
-			with := false
-			if c.truth(n, "credential", &with); with {
-				c.wrong(resolve(n), "credential: sweeps with a credential are not built yet: leave it out, or set false")
+			if c.truth(n, "credential", &s.Credential); s.Credential && c.loggingOn == nil {
+				c.loggingOn = resolve(n)
 			}
 		},
 	})

@@ -37,10 +37,10 @@ func TestExampleConfig(t *testing.T) {
 	}
 	all := strings.NewReplacer("# web_config:", "web_config:", "# credential: {", "credential: {").Replace(string(content))
 	dir := write(t, map[string]string{"hosts.example.txt": "ws-001\nws-002\n", "web.yml": "", "plain.yml": string(content), "all.yml": all})
-	if _, err := Load(filepath.Join(dir, "plain.yml"), false); err != nil {
+	if _, err := Load(filepath.Join(dir, "plain.yml"), false, sound); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Load(filepath.Join(dir, "all.yml"), false)
+	s, err := Load(filepath.Join(dir, "all.yml"), false, sound)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +60,8 @@ func TestExampleConfig(t *testing.T) {
 		t.Errorf("got %+v, %d targets", first, first.Targets.Len())
 	}
 	for _, field := range []string{
-		"listen", "web_config", "external_hosts", "allow", "probe", "timeout", "deadline", "max_in_flight", "debug", "identify", "credential",
-		"user", "keytab", "password_file", "ccache", "current_user", "metrics", "sweeps", "name", "targets", "exclude", "for", "interval", "concurrency", "rate",
+		"listen", "web_config", "external_hosts", "allow", "probe", "timeout", "deadline", "max_in_flight", "debug", "identify", "credential", "user", "keytab",
+		"user", "keytab", "password_file", "ccache", "metrics", "sweeps", "name", "targets", "exclude", "for", "interval", "concurrency", "rate",
 	} {
 		if !strings.Contains(string(content), field) {
 			t.Errorf("the example does not say %s", field)
@@ -79,7 +79,7 @@ metrics: compact
 sweeps:
   - {name: a, targets: ["@hosts.txt", 10.0.0.0/30], exclude: [ws-002], for: refresh, interval: 1h, concurrency: 3, rate: 0.5, credential: false}
 `})
-	s, err := Load(filepath.Join(dir, "gpreach.yml"), false)
+	s, err := Load(filepath.Join(dir, "gpreach.yml"), false, sound)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestMistakes(t *testing.T) {
 3:5: the sweep "a" has no targets
 4:12: name: another sweep is named "a" too
 5:38: exclude: "a:1" has a port: --epmap-port and --smb-port set the ports for all targets
-5:58: credential: sweeps with a credential are not built yet: leave it out, or set false
+5:58: credential: there is none: say at the top which, as credential: {user: ..., keytab: ...}
 6:5: a sweep: want fields, such as concurrency: ...`},
 		{"bad targets", `sweeps:
   - name: a
@@ -177,7 +177,7 @@ func TestMistakes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := write(t, map[string]string{"c.yml": tt.file})
 			path := filepath.Join(dir, "c.yml")
-			_, err := Load(path, false)
+			_, err := Load(path, false, sound)
 			mistakes, ok := errors.AsType[Mistakes](err)
 			if !ok {
 				t.Fatalf("got %v", err)
@@ -204,7 +204,7 @@ func TestMistakesTellNoSecret(t *testing.T) {
 		"{user: hunter2, keytab: k}", "{user: a@B, keytab: {hunter2: x}}", "{user: a@B, keytab: [hunter2]}", "{user: a@B, current_user: hunter2}",
 		"{user: !!int hunter2, keytab: k}", "{user: a@B, keytab: k, password: 'hunter2}", "{user: a@B, keytab: k, keytab: hunter2}", "!!hunter2 x",
 	} {
-		_, err := parseConfig([]byte("credential: "+credential+"\nsweeps: [{name: a, targets: [ws-001]}]\n"), "c.yml", false)
+		_, err := parseConfig([]byte("credential: "+credential+"\nsweeps: [{name: a, targets: [ws-001]}]\n"), "c.yml", false, sound)
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", credential, err)
 		}
@@ -217,25 +217,49 @@ func TestMistakesTellNoSecret(t *testing.T) {
 
 func TestCredential(t *testing.T) {
 	for text, want := range map[string]string{
-		"{user: a@CORP.EXAMPLE, keytab: k}":          "",
-		"{user: a@CORP.EXAMPLE, password_file: k}":   "",
-		"{user: a@CORP.EXAMPLE, ccache: k}":          "",
-		"{user: a@CORP.EXAMPLE, current_user: true}": "",
-		"{keytab: k}":            "user is missing",
-		"{user: a@CORP.EXAMPLE}": "exactly one of",
+		"{user: a@CORP.EXAMPLE, keytab: k}":                "",
+		"{user: a@CORP.EXAMPLE, password_file: k}":         "",
+		"{user: a@CORP.EXAMPLE, ccache: k}":                "",
+		"{ccache: k}":                                      "",
+		"{keytab: k}":                                      "user is missing",
+		"{user: a@CORP.EXAMPLE}":                           "exactly one of",
 		"{user: a@CORP.EXAMPLE, keytab: k, ccache: c}":     "exactly one of",
 		"{user: a, keytab: k}":                             "want NAME@REALM",
-		"{user: a@CORP.EXAMPLE, current_user: false}":      "want true, or leave it out",
+		"{user: a@CORP.EXAMPLE, current_user: true}":       "not built yet",
+		"{user: a@CORP.EXAMPLE, keytab: unsound}":          "credential: it is unsound",
 		"{user: a@CORP.EXAMPLE, password: x, keytab: k}":   "which password_file names",
 		"{user: a@CORP.EXAMPLE, keytab: k, allow_ntlm: 1}": "has a field that is unknown",
 	} {
-		s, err := parseConfig([]byte("credential: "+text+"\nsweeps: [{name: a, targets: [ws-001]}]\n"), "c.yml", false)
+		s, err := parseConfig([]byte("credential: "+text+"\nsweeps: [{name: a, targets: [ws-001]}]\n"), "c.yml", false, sound)
 		switch {
-		case want == "" && (err != nil || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "nothing uses it yet")):
+		case want == "" && (err != nil || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "no sweep uses it")):
 			t.Errorf("%s: %v, %+v", text, err, s)
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// sound is a check that a credential's files pass, but for one.
+func sound(c Credential) error {
+	if filepath.Base(c.Keytab) == "unsound" {
+		return errors.New("it is unsound")
+	}
+	return nil
+}
+
+// Sweeps use the credential where they say so, and paths are relative to the file.
+func TestSweepsWithCredential(t *testing.T) {
+	const text = "credential: {user: svc@CORP.EXAMPLE, keytab: k}\nsweeps: [{name: a, targets: [ws-001], credential: true}, {name: b, targets: [ws-002]}]\n"
+	s, err := parseConfig([]byte(text), filepath.Join("etc", "c.yml"), false, sound)
+	if err != nil || len(s.Warnings) != 0 {
+		t.Fatal(err, s)
+	}
+	if want := (Credential{User: "svc@CORP.EXAMPLE", Keytab: filepath.Join("etc", "k")}); *s.Credential != want {
+		t.Errorf("%+v, want %+v", *s.Credential, want)
+	}
+	if !s.Sweeps[0].Credential || s.Sweeps[1].Credential {
+		t.Errorf("%+v", s.Sweeps)
 	}
 }
 
@@ -252,7 +276,7 @@ func FuzzConfig(f *testing.F) {
 		if strings.Contains(string(content), "@") || strings.Contains(string(content), "web_config") {
 			return // it may name a file
 		}
-		s, err := parseConfig(content, "c.yml", false)
+		s, err := parseConfig(content, "c.yml", false, sound)
 		if (s == nil) != (err != nil) {
 			t.Errorf("%v, %v", s, err)
 		}
@@ -269,7 +293,7 @@ sweeps:
   - {name: c, targets: [ws-001], exclude: [ws-001], interval: never}
 `
 	path := filepath.Join(write(t, map[string]string{"c.yml": file}), "c.yml")
-	_, err := Load(path, false)
+	_, err := Load(path, false, sound)
 	for _, want := range []string{":1:10: metrics", ":4:12: name", ":4:24: targets", ":5:24: targets", ":5:46: rate", ":6:24: targets", ":6:63: interval"} {
 		if err == nil || !strings.Contains(err.Error(), path+want) {
 			t.Errorf("no %s in\n%v", want, err)

@@ -2,8 +2,8 @@
 // host probed now at /probe, the cached reports of repeated sweeps at /metrics
 // and on a page, and the swept targets at /targets.
 //
-// It answers only requests that name this machine, probes only what its
-// configuration allows, and uses no credential.
+// It answers only requests that name this machine, and probes only what its
+// configuration allows. A credential is used by sweeps alone.
 package exporter
 
 import (
@@ -28,7 +28,10 @@ type Config struct {
 	Load func() (*Settings, error)
 	// Prober returns a Prober that is joined to the network. What it excludes
 	// is the Exporter's affair.
-	Prober  func(Probing) *probe.Prober
+	Prober func(Probing) *probe.Prober
+	// LogOn verifies a credential and begins to use it for a round of a sweep. An
+	// error says nothing about the account; what does is a Logon that is stopped.
+	LogOn   func(context.Context, Credential) (*Logon, error)
 	Own     func() ([]netip.Addr, error) // this machine's addresses; nil asks the system
 	Version string                       // of the program, for gpreach_build_info
 	Pprof   bool                         // serve net/http/pprof to connections over loopback

@@ -120,13 +120,18 @@ func (e *Exporter) ladder(host string) (page.Ladder, bool) {
 	return page.Ladder{Document: document, Changes: r.changes}, true
 }
 
-// probeNow asks a swept host as its sweep does, for a user of the page, without
-// a credential. The same list allows it, and the same bounds hold, as at /probe.
+// probeNow asks a swept host as its sweep does, for a user of the page. A host that
+// is logged on to is left to its sweep: no user of the page has the credential's
+// use, and what is seen without it would hide what was proved. The same list allows it, and the same bounds hold, as at /probe.
 func (e *Exporter) probeNow(ctx context.Context, host string) error {
 	o, ok := e.generation().find(host)
 	if !ok {
 		e.metrics.rejected.WithLabelValues(forbidden).Inc()
 		return refusal(fmt.Sprintf("%+.253q is not one of the swept targets.", host))
+	}
+	if o.credential {
+		e.metrics.rejected.WithLabelValues(forbidden).Inc()
+		return refusal(fmt.Sprintf("%+.253q is swept with a credential, which the page does not use: the next round of its sweep asks it.", host))
 	}
 	landed, err := e.ask(ctx, question{host: host, asked: o.asked}, 0)
 	if err != nil {

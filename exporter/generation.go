@@ -17,13 +17,14 @@ type generation struct {
 	// ranked is the sweeps in the order in which they claim a host that several
 	// name: the shortest interval first.
 	ranked  []int
+	brake   *brake        // of the credential
 	retired chan struct{} // closed when another generation is in force
 }
 
 // newGeneration returns the settings as a generation. prober joins a Prober to
 // the network.
 func newGeneration(s *Settings, prober func(Probing) *probe.Prober) *generation {
-	g := &generation{settings: s, prober: prober(s.Probing), retired: make(chan struct{})}
+	g := &generation{settings: s, prober: prober(s.Probing), retired: make(chan struct{}), brake: newBrake()}
 	places := 0
 	for i, sweep := range s.Sweeps {
 		g.ranked = append(g.ranked, i)
@@ -44,11 +45,13 @@ type ownership struct {
 	sweep  int          // of Settings.Sweeps
 	target probe.Target // with its place among all
 	asked  []probe.Operation
+	// credential is set where the host is logged on to.
+	credential bool
 }
 
 // find returns who asks a host, by its name or address. A host that several
 // sweeps name is one host: the sweep with the shortest interval asks it, for
-// what any of them wants to know.
+// what any of them wants to know, and with the credential if any of them is.
 func (g *generation) find(name string) (ownership, bool) {
 	var o ownership
 	found := false
@@ -59,9 +62,11 @@ func (g *generation) find(name string) (ownership, bool) {
 			continue
 		case !found:
 			t.Index += g.first[i]
-			o, found = ownership{i, t, g.settings.Sweeps[i].Asked}, true
+			s := g.settings.Sweeps[i]
+			o, found = ownership{i, t, s.Asked, s.Credential}, true
 		default:
 			o.asked = union(o.asked, g.settings.Sweeps[i].Asked)
+			o.credential = o.credential || g.settings.Sweeps[i].Credential
 		}
 	}
 	return o, found
@@ -95,19 +100,32 @@ func (g *generation) owned(sweep int) iter.Seq[ownership] {
 		s := g.settings.Sweeps[sweep]
 		for t := range s.Targets.All() {
 			t.Index += g.first[sweep]
-			o := ownership{sweep, t, s.Asked}
+			o := ownership{sweep, t, s.Asked, s.Credential}
 			if len(g.ranked) > 1 {
 				found, ok := g.find(t.Name)
 				if !ok || found.sweep != sweep {
 					continue
 				}
-				o.asked = found.asked
+				o.asked, o.credential = found.asked, found.credential
 			}
 			if !yield(o) {
 				return
 			}
 		}
 	}
+}
+
+// logsOn reports whether some host of a sweep is logged on to.
+func (g *generation) logsOn(sweep int) bool {
+	if !slices.ContainsFunc(g.settings.Sweeps, func(s Sweep) bool { return s.Credential }) {
+		return false
+	}
+	for o := range g.owned(sweep) {
+		if o.credential {
+			return true
+		}
+	}
+	return false
 }
 
 // plan says how a sweep's round asks, at most rate hosts a second.

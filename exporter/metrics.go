@@ -80,7 +80,9 @@ func newMetrics(version string, e *Exporter) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gpreach_probes_in_flight", Help: "Probes that callers of /probe are waiting for; callers of one target share one.",
 		}, func() float64 { return float64(e.flights.count()) }),
-		gauge("gpreach_credential_stop", "Whether a failed logon has stopped every use of the credential; 0 without a credential."),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gpreach_credential_stop", Help: "Whether a failed logon has stopped every use of the credential, until a reload; 0 without a credential.",
+		}, func() float64 { return number(e.generation().brake.isPulled()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

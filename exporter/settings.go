@@ -17,7 +17,8 @@ type Settings struct {
 	ExternalHosts []string
 	Allow         *Allow // nil: /probe asks the swept targets
 	Probing       Probing
-	Compact       bool // /metrics has the operation series alone
+	Compact       bool        // /metrics has the operation series alone
+	Credential    *Credential // what sweeps log on with, where they do; nil for none
 	Sweeps        []Sweep
 	Warnings      []string // what is no mistake but probably not meant
 }
@@ -38,6 +39,7 @@ type Sweep struct {
 	Interval    time.Duration // from the beginning of a round to that of the next
 	Concurrency int           // hosts at a time
 	Rate        float64       // hosts begun a second; 0 is unlimited
+	Credential  bool          // its hosts are logged on to
 }
 
 // DefaultSettings returns what holds where a configuration says nothing.

@@ -69,6 +69,9 @@ func (e *Exporter) sweepOnce(ctx context.Context, g *generation, sweep int, rate
 	s := g.settings.Sweeps[sweep]
 	prober := *g.prober
 	prober.Excluded = s.Targets.Excluded
+	var endLogon func()
+	prober.Authenticate, endLogon = e.logOn(ctx, g, sweep)
+	defer endLogon()
 	start, hosts, n := time.Now(), 0, make(map[probe.OperationStatus]int)
 	for r := range e.sweep(&prober, ctx, g.targets(sweep), g.plan(sweep, rate)) {
 		if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -13,6 +14,7 @@ import (
 // log on say what came of a stage.
 type Failure struct {
 	Outcome Outcome
+	Code    uint32 // the status or fault that the peer answered, or 0
 	Text    string // what the peer said, such as a status; no secret, no address
 	Err     error  // may be nil
 }
@@ -32,8 +34,8 @@ type Ascent struct {
 
 	visit    *visit
 	approach *approach
-	trail *Trail
-	link  *link
+	trail    *Trail
+	link     *link
 }
 
 // Peer returns the address and port of the service, as a Step's Peer.
@@ -86,6 +88,9 @@ func (a *Ascent) step(s Step, try func(context.Context, *Step) error) bool {
 	if s.Detail = clean(s.Detail); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		s.code = f.Code
+	}
 	s.Peer = clean(s.Peer)
 	*a.trail = a.trail.plus(s)
 	return err == nil
@@ -108,10 +113,9 @@ func (a *Ascent) Warn(text string) {
 // authenticate climbs on with the credential from where the routes led without,
 // unless another host than the directory's answered.
 func (v *visit) authenticate(a *approach) {
-	if v.p.Authenticate == nil || isAnother(v.target, v.identity) {
+	if v.climb.logon == nil || isAnother(v.climb.target, v.identity) {
 		return
 	}
-	climb := v.p.Authenticate(v.target)
 	mapper := v.seen.mapper().last().Outcome
 	for rule, trail := range v.seen.routes(v.rules) {
 		last, port := trail.last(), v.p.MapperPort
@@ -131,8 +135,8 @@ func (v *visit) authenticate(a *approach) {
 		if !goesOn {
 			continue
 		}
-		ascent := &Ascent{Target: v.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
-		climb(v.ctx, ascent)
+		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
+		v.climb.logon(v.ctx, ascent)
 		ascent.close()
 	}
 }

@@ -37,10 +37,24 @@ func (s scene) where() string {
 		return service + " at the mapper"
 	case atPort, atService:
 		return service + " dynamic port"
+	case atKDC:
+		return "ticket"
+	case atReconnect, atLogon, atLogonBind:
+		return "logon on " + s.service()
+	case atPipe, atPipeBind, atPipeCall, atSealed:
+		return s.service()
 	case atDCOM, atAlive:
 		return "DCOM on " + portText(s.step)
 	}
 	return portText(s.step)
+}
+
+// service names what was logged on to.
+func (s scene) service() string {
+	if s.rule.Route == ByPipe {
+		return "pipe " + s.rule.Pipe
+	}
+	return s.rule.Service + " dynamic port"
 }
 
 // firewall tells whose firewall drops a connect, as far as the trails tell.

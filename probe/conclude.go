@@ -8,16 +8,16 @@ import (
 
 // conclude fills in what follows from what was seen about the asked
 // operations' rules: findings, statuses, identity and warnings.
-func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sighting) {
-	wrong := p.identified(r, seen)
+func (c *climb) conclude(r *Report, resolved Trail, seen *sighting) {
+	wrong := identified(r, seen)
 	mapper := Unknown
-	for _, rule := range rules {
+	for _, rule := range c.rules {
 		if rule.Route == ByMapper {
 			mapper = judge(rule, joined(resolved, seen.mapper()), "")
 		}
 	}
-	r.Findings = make([]Finding, 0, len(rules))
-	for rule, climbed := range seen.routes(rules) {
+	r.Findings = make([]Finding, 0, len(c.rules))
+	for rule, climbed := range seen.routes(c.rules) {
 		t := joined(resolved, *climbed, wrong)
 		f := Finding{Rule: rule, Verdict: judge(rule, t, mapper), Access: judgeAccess(t), Trail: t}
 		for _, op := range r.Asked {
@@ -30,16 +30,16 @@ func (p *Prober) conclude(r *Report, rules []Rule, resolved Trail, seen *sightin
 	r.Silent = seen.silent
 	r.Warnings = append(r.Warnings, seen.warnings...)
 	for i := range r.Findings {
-		p.word(r, &r.Findings[i], seen)
+		c.word(r, &r.Findings[i], seen)
 	}
 	for _, op := range r.Asked {
-		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent, p.Authenticate != nil))
+		r.Operations = append(r.Operations, operation(op, r.Findings, seen.silent, r.LoggingOn))
 	}
 }
 
 // identified fills in the report's identity, and returns the step that ends
 // every trail when another host than the directory's answered.
-func (p *Prober) identified(r *Report, seen *sighting) Trail {
+func identified(r *Report, seen *sighting) Trail {
 	c := seen.identity
 	if c == nil {
 		return nil
@@ -76,14 +76,26 @@ func isAnother(t Target, c *rpc.Challenge) bool {
 
 // operation sums up the findings that op needs, with a sentence of why.
 func operation(op Operation, findings []Finding, silent, given bool) OperationStatus {
-	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent, given), Reason: wordsReady}
-	want := Unreachable
-	if s.Status == StatusUnproven {
-		want, s.Reason = Unknown, wordsUnproven
+	s := OperationStatus{Operation: op, Status: judgeOperation(op, findings, silent, given)}
+	why := func(f Finding) bool { return f.Verdict == Unreachable }
+	switch {
+	case s.Status == StatusReady && given:
+		s.Reason = wordsAllGranted
+	case s.Status == StatusReady:
+		s.Reason = wordsReady
+	case s.Status == StatusDenied:
+		why = func(f Finding) bool { return f.Access == Denied }
+	case s.Status == StatusUnproven && given:
+		s.Reason = wordsNotYet
+		why = func(f Finding) bool { return f.Cause.Owner != "" }
+	case s.Status == StatusUnproven:
+		s.Reason = wordsUnproven
+		why = func(f Finding) bool {
+			return f.Verdict == Unknown && !(f.Rule.Route == ByDCOM && f.Cause.Owner == "") //nolint:staticcheck // as it is said
+		}
 	}
 	for _, f := range findings {
-		known := f.Rule.Route == ByDCOM && f.Verdict == Unknown && f.Cause.Owner == ""
-		if f.Rule.Needed(op) && f.Verdict == want && !known {
+		if f.Rule.Needed(op) && why(f) {
 			s.Reason = f.Reason
 			break
 		}
@@ -91,19 +103,46 @@ func operation(op Operation, findings []Finding, silent, given bool) OperationSt
 	return s
 }
 
-// word gives a finding its reason, fix and cause.
-func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
-	s := scene{rule: f.Rule, asked: r.Asked, step: f.Trail.last(), seen: seen}
-	if failed, ok := f.Trail.Failed(); ok && f.Verdict == Unreachable {
-		s.step = failed
+// decisive returns the step that the wording about a finding is about.
+func (f *Finding) decisive() Step {
+	_, with := f.Trail.anonymous()
+	for _, s := range with {
+		if f.Access == Denied && f.Verdict == Reachable && (s.Outcome == AccessDenied || s.Outcome == LogonFailed || s.Outcome == LockedOut) {
+			return s
+		}
 	}
-	s.place = placeOf(f.Rule, s.step, p.MapperPort)
+	if failed, ok := f.Trail.Failed(); ok && (f.Verdict == Unreachable || failed.by != anonymously) {
+		return failed
+	}
+	return f.Trail.last()
+}
+
+// word gives a finding its reason, fix and cause.
+func (c *climb) word(r *Report, f *Finding, seen *sighting) {
+	s := scene{rule: f.Rule, asked: r.Asked, step: f.decisive(), seen: seen}
+	s.place = placeOf(f.Rule, s.step, c.p.MapperPort)
+	for _, other := range r.Findings {
+		s.both = s.both || other.Rule.Route == ByDynamic && other.Access == Granted
+	}
+	given := r.LoggingOn && f.Rule.Route != ByMapper
 	switch {
-	case f.Verdict == Reachable:
-		f.Reason = s.fill(wordsReachable[f.Rule.Route], "")
+	case f.Verdict == Reachable && f.Access == Denied:
+	case f.Verdict == Reachable && f.Access == Granted:
+		f.Reason = s.fill(wordsGranted[f.Rule.Route], "")
+		return
+	case f.Verdict == Reachable && s.step.Outcome == OK:
+		if f.Reason = s.fill(wordsReachable[f.Rule.Route], ""); given {
+			f.Reason += " " + wordsUntried
+		}
+		return
+	case f.Verdict == Reachable && s.step.Outcome == Canceled:
+		f.Reason = s.fill(wordsReachable[f.Rule.Route], "") + " " + wordsStopped
+		return
+	case s.step.Outcome == Canceled && s.step.by != anonymously:
+		f.Reason, f.Fix = wordsStopped, fixStopped
 		return
 	case r.Silent && s.step.Stage == Connect:
-		s.ports = append([]uint16{p.SMBPort, p.MapperPort}, p.LivenessPorts...)
+		s.ports = append([]uint16{c.p.SMBPort, c.p.MapperPort}, c.p.LivenessPorts...)
 		f.Reason, f.Fix = s.fill(wordsSilent, ""), s.fill(fixSilent, "")
 		f.Cause = Cause{Owner: PowerOrPlace, Stage: Connect, Outcome: s.step.Outcome, where: "everything"}
 		return
@@ -113,6 +152,9 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 		return
 	case f.Verdict == Unknown && s.step.Outcome == OK:
 		f.Reason, f.Fix = s.fill(wordsWMI, ""), s.fill(fixWMI, "")
+		if given {
+			f.Reason = wordsWMIUntried
+		}
 		return
 	}
 	a := adviceOn(s.place, s.step.Outcome)
@@ -123,6 +165,9 @@ func (p *Prober) word(r *Report, f *Finding, seen *sighting) {
 		}
 	}
 	f.Reason, f.Fix = s.fill(a.reason, tell), s.fill(a.fix, tell)
+	if f.Verdict == Reachable && f.Access != Denied { // what to do stands in the reason, for nothing is wrong with the rule
+		f.Reason, f.Fix = f.Reason+" "+f.Fix, ""
+	}
 	if a.owner == Nobody {
 		return
 	}

@@ -22,11 +22,11 @@ func BenchmarkConclude(b *testing.B) {
 		services: []Trail{ok(connect135, bindMapper, mapService, connectPort, logBind), ok(connect135, bindMapper, mapService, connectPort, bindService)},
 		dcom:     ok(connect135, bindMapper, bindDCOM, alive),
 	}
-	p := &Prober{SMBPort: 445, MapperPort: 135}
+	c := &climb{p: &Prober{SMBPort: 445, MapperPort: 135}, rules: Rules()}
 	b.ReportAllocs()
 	for b.Loop() {
 		r := &Report{Target: Target{Name: "10.0.0.1"}, Asked: Operations()}
-		p.conclude(r, Rules(), nil, seen)
+		c.conclude(r, nil, seen)
 		if r.Status(RSoP) != StatusUnproven {
 			b.Fatal(r.Operations)
 		}

@@ -15,7 +15,7 @@ func judge(r Rule, all Trail, mapper Verdict) Verdict {
 	switch {
 	case last.Outcome == Canceled, last.Outcome == NoResources, notBegun(t):
 		return Unknown
-	case last.Stage == Identify, last.Stage == Resolve:
+	case last.Outcome == WrongHost, last.Stage == Resolve:
 		return Unreachable
 	}
 	switch r.Route {

@@ -29,6 +29,15 @@ var (
 	connectWMI  = Step{Stage: Connect, Peer: "10.0.0.1:24158"}
 	bindWMI     = Step{Stage: Bind, Peer: "10.0.0.1:24158", object: rpc.RemUnknown2}
 	identify    = Step{Stage: Identify, Peer: "10.0.0.1:135"}
+
+	askKDC    = Step{Stage: Authenticate, Peer: "10.0.0.10:88", by: byKDC}
+	reconnect = Step{Stage: Connect, Peer: "10.0.0.1:445", by: byCredential}
+	logOn     = Step{Stage: Authenticate, Peer: "10.0.0.1:445", by: byCredential}
+	openPipe  = Step{Stage: Open, Peer: "10.0.0.1:445", by: byCredential}
+	bindPipe  = Step{Stage: Bind, Peer: "10.0.0.1:445", by: byCredential, object: rpc.EventLogPipe}
+	callPipe  = Step{Stage: Call, Peer: "10.0.0.1:445", by: byCredential}
+	rebind    = Step{Stage: Bind, Peer: "10.0.0.1:49668", by: byCredential, object: rpc.TaskScheduler}
+	callLog   = Step{Stage: Call, Peer: "10.0.0.1:49668", by: byCredential}
 )
 
 // every is all outcomes, for lines of the table that speak of "anything else".

@@ -50,10 +50,11 @@ type Prober struct {
 	// have been waited for in vain.
 	Begun func(soFar func() *Report)
 
-	// Authenticate, unless it is nil, begins to use a credential at a host. What it
-	// returns is then called for each route in turn that was climbed without a logon
-	// to its end, or to where a logon was wanted; in the order of the rules, and
-	// never at once. Begun shows nothing of those steps.
+	// Authenticate, unless it is nil, begins to use a credential at a host; it returns
+	// nil where there is none for that host. What it returns is called for each route
+	// in turn that was climbed without a logon to its end, or to where a logon was
+	// wanted; in the order of the rules, and never at once. Begun shows nothing of
+	// those steps.
 	Authenticate func(Target) func(context.Context, *Ascent)
 
 	exhausted func() // told that this machine has no resources for a dial; may be nil
@@ -72,6 +73,9 @@ func (p *Prober) probe(ctx context.Context, t Target, asked []Operation, lookups
 		asked = Operations()
 	}
 	c := &climb{p: p, target: t, asked: asked, started: time.Now(), rules: rulesFor(asked)}
+	if p.Authenticate != nil {
+		c.logon = p.Authenticate(t)
+	}
 	if p.Begun != nil {
 		p.Begun(c.soFar)
 	}
@@ -85,7 +89,7 @@ func (p *Prober) probe(ctx context.Context, t Target, asked []Operation, lookups
 	seen := &sighting{}
 	if len(addrs) > 0 && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, p.Deadline)
-		seen = p.visit(ctx, c.target, addrs, c.rules, c.visit.Store)
+		seen = c.begin(ctx, addrs)
 		cancel()
 	}
 	return c.report(resolved, seen, excluded)
@@ -98,7 +102,8 @@ type climb struct {
 	asked   []Operation
 	rules   []Rule
 	started time.Time
-	name    lane // of the resolve step
+	logon   func(context.Context, *Ascent) // nil without a credential
+	name    lane                           // of the resolve step
 	visit   atomic.Pointer[visit]
 }
 
@@ -106,9 +111,9 @@ type climb struct {
 func (c *climb) report(resolved Trail, seen *sighting, excluded bool) *Report {
 	r := &Report{
 		Target: c.target, Vantage: clean(c.p.Vantage), Asked: c.asked, Credential: cmp.Or(seen.credential, "none"),
-		Started: c.started, Address: seen.address, Excluded: excluded,
+		Started: c.started, Address: seen.address, Excluded: excluded, LoggingOn: c.logon != nil,
 	}
-	c.p.conclude(r, c.rules, resolved, seen)
+	c.conclude(r, resolved, seen)
 	r.Elapsed = time.Since(r.Started)
 	return r
 }

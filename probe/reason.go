@@ -14,6 +14,8 @@ const (
 	PowerOrPlace    Owner = "off, asleep or elsewhere"
 	NotWindows      Owner = "whoever runs that host"
 	ThisMachine     Owner = "this machine"
+	Rights          Owner = "rights of the account"
+	Directory       Owner = "accounts in the directory"
 	Nobody          Owner = "nobody" // no ticket: only a credential can tell more
 )
 
@@ -33,6 +35,16 @@ const (
 	atDCOM       place = "bind to IObjectExporter"
 	atAlive      place = "ServerAlive2"
 	anywhere     place = "anywhere"
+
+	// With a credential.
+	atKDC       place = "ask the KDC"
+	atReconnect place = "connect with the credential"
+	atLogon     place = "log on over SMB"
+	atPipe      place = "open the pipe"
+	atPipeBind  place = "bind on the pipe"
+	atPipeCall  place = "call through the pipe"
+	atLogonBind place = "bind with the credential"
+	atSealed    place = "sealed call"
 )
 
 // anyOther is the entry for the outcomes that a place has no own words for.
@@ -50,6 +62,14 @@ const (
 	fixRestart = `Look at what answers on {peer}, restart the service behind it, and look for a firewall or intrusion prevention that interferes with RPC on the way.`
 	fixPolicy  = `Set the policy RestrictRemoteClients of the host to "None" or "Authenticated", or leave it unconfigured.`
 	fixNetwork = `Ask the network's owner to let this machine through to {through} of the host; then {enable}`
+)
+
+const (
+	reasonProof = `What answers on {peer} did not prove that it is the host that was meant ({detail}), so it got nothing of the credential.`
+	fixProof    = `Compare the name in DNS with the host that has the address; where they agree, look for two computer accounts with the same service name (setspn -X), and join the host anew if its password in the directory is an old one.`
+	fixLogon    = `Look at the host's clock, and at its user rights "Access this computer from the network" and "Deny access to this computer from the network".`
+	fixAccount  = `Look at the account in the directory, correct the credential, and run it again: nothing more was tried with it.`
+	fixReaders  = `Add the account to the group Event Log Readers or Administrators of the host`
 )
 
 // advices holds all wording about failures, by place and outcome.
@@ -117,6 +137,55 @@ var advices = map[place]map[Outcome]advice{
 		AccessDenied: {MapperPolicy, `DCOM wants a logon before it answers anything ({detail}).`, fixPolicy},
 		anyOther:     {HostService, `DCOM accepts the bind but not the question whether it is alive ({outcome}), so nothing is known of WMI.`, fixRestart},
 	},
+	atKDC: {
+		Unsupported:  {Directory, `The directory gives no ticket for this host: {detail}.`, `Ask by the name under which the host is joined to the domain (setspn -L HOST lists its service names); a host outside the domain takes --allow-ntlm.`},
+		AccessDenied: {Rights, `The KDC's policy keeps this account from this host: {detail}.`, `Look at the authentication policies of the account ("Log On To", policy silos) in the directory.`},
+		LogonFailed:  {Directory, `The KDC takes the credential no longer: {detail}.`, fixAccount},
+		LockedOut:    {Directory, `The account is locked: {detail}.`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
+		Timeout:      {NetworkFirewall, `No KDC answered for a ticket of this host ({detail}).`, `Look at the way from this machine to TCP 88 of the domain controllers.`},
+		anyOther:     {Directory, `No ticket could be had for this host: {detail}.`, `Look at the domain controller's log, and run it again.`},
+	},
+	atReconnect: {
+		anyOther: {HostService, `TCP {port} connected before, but not once more for the logon ({outcome}).`, `Run it again; if it stays so, look for a limit of connections on the host or on the way.`},
+	},
+	atLogon: {
+		AccessDenied: {Rights, `The host does not let the account log on over SMB ({detail}).`, fixLogon},
+		LogonFailed:  {Rights, `The host refuses the logon ({detail}).`, fixLogon},
+		LockedOut:    {Directory, `The host says that the account is locked ({detail}).`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `The host negotiates SMB but takes none of the ways to log on ({detail}).`, `Look at the host's policies for Kerberos and NTLM ("Network security: Restrict NTLM").`},
+		anyOther:     {NetworkFirewall, `SMB negotiates on TCP {port}, but the logon has no proper answer ({outcome}): something that inspects SMB cuts it, or the Server service hangs.`, `Look for a firewall that inspects SMB on the way; else restart the Server service (LanmanServer) on the host.`},
+	},
+	atPipe: {
+		NotRegistered: {HostService, `The account logs on, but the host has no pipe eventlog: the Windows Event Log service is not running.`, `Start the service on the host (Start-Service EventLog).`},
+		AccessDenied:  {Rights, `The account logs on, but may not open the pipe eventlog ({detail}).`, fixLogon},
+		Unsupported:   {HostService, `The account logs on, but the pipe eventlog does not open ({detail}).`, fixRestart},
+		anyOther:      {NetworkFirewall, `The account logs on, but there is no proper answer to opening the pipe ({outcome}).`, fixRestart},
+	},
+	atPipeBind: {
+		AccessDenied: {HostService, `The pipe opens, but RPC is denied on it ({detail}), as by an RPC filter that blocks the pipe alone.`, `Look at the host's RPC filters (netsh rpc filter show filter) for the interface 82273fdc-e32a-18c3-3f78-827929dc23ea over named pipes.`},
+		Unsupported:  {HostService, `The pipe opens, but the Windows Event Log service is not behind it ({detail}).`, `Start the service on the host (Start-Service EventLog).`},
+		anyOther:     {HostService, `The pipe opens, but there is no proper answer on it ({outcome}).`, fixRestart},
+	},
+	atPipeCall: {
+		AccessDenied: {Rights, `The Windows Event Log service denies the account the System log through the pipe ({detail}){right}.`, fixReaders + `{uac}.`},
+		Unsupported:  {HostService, `The Windows Event Log service does not open the System log through the pipe ({detail}).`, fixRestart},
+		anyOther:     {HostService, `The Windows Event Log service does not answer through the pipe ({outcome}).`, fixRestart},
+	},
+	atLogonBind: {
+		AccessDenied: {Rights, `{Service} refuses the logon over RPC ({detail}).`, fixLogon},
+		LogonFailed:  {Rights, `{Service} refuses the logon over RPC ({detail}).`, fixLogon},
+		LockedOut:    {Directory, `The host says that the account is locked ({detail}).`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		anyOther:     {HostService, `{Service} answers on TCP {port} without a logon, but not with one ({outcome}).`, fixRestart},
+	},
+	atSealed: {
+		AccessDenied: {Rights, `{Service} denies the account what it asked for ({detail}){right}.`, fixReaders + `{uac}.`},
+		LogonFailed:  {Rights, `{Service} refuses the logon over RPC ({detail}).`, fixLogon},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `{Service} takes the logon, but not the question ({detail}).`, fixRestart},
+		anyOther:     {HostService, `{Service} takes the logon, but there is no proper answer ({outcome}).`, fixRestart},
+	},
 }
 
 const (
@@ -131,7 +200,22 @@ const (
 
 	wordsUnproven = `Nothing is blocked; WMI cannot be proved without a credential.`
 	wordsReady    = `Every rule is reachable.`
+
+	// With a credential.
+	wordsAllGranted = `Every rule is reachable, and the credential is let in.`
+	wordsNotYet     = `Nothing is blocked; gpreach cannot log on to WMI and Task Scheduler yet.`
+	wordsWMIUntried = `Which port WMI has is told only to a logon, and gpreach cannot log on to WMI yet.`
+	wordsUntried    = `The credential was not tried there.`
+	wordsStopped    = `The credential was given up before it was tried there to the end.`
+	fixStopped      = `Correct the credential, and run it again.`
 )
+
+// wordsGranted tells what the credential proved, by route.
+var wordsGranted = map[Route]string{
+	ByPipe:    `The pipe eventlog opens on TCP {port}, and the account may read the System log through it.`,
+	ByDynamic: `{Service} answers on TCP {port} and lets the account in.`,
+	ByDCOM:    `{Service} answers on TCP {port} and lets the account in.`,
+}
 
 // wordsReachable tells what was proved, by route.
 var wordsReachable = map[Route]string{

@@ -32,6 +32,14 @@ func TestAdvices(t *testing.T) {
 		{atService, bindService},
 		{atDCOM, bindDCOM},
 		{atAlive, alive},
+		{atKDC, askKDC},
+		{atReconnect, reconnect},
+		{atLogon, logOn},
+		{atPipe, openPipe},
+		{atPipeBind, bindPipe},
+		{atPipeCall, callPipe},
+		{atLogonBind, rebind},
+		{atSealed, callLog},
 	} {
 		for _, o := range every {
 			if o == OK || spot.at == atIdentity && o != WrongHost {
@@ -39,7 +47,10 @@ func TestAdvices(t *testing.T) {
 			}
 			a, told := adviceOn(spot.at, o), false
 			for _, rule := range Rules() {
-				if onward := spot.at == atMap || spot.at == atPort || spot.at == atService; onward && rule.Route != ByDynamic {
+				if onward := spot.at == atMap || spot.at == atPort || spot.at == atService || spot.at == atLogonBind || spot.at == atSealed; onward && rule.Route != ByDynamic {
+					continue
+				}
+				if onPipe := spot.at == atPipe || spot.at == atPipeBind || spot.at == atPipeCall; onPipe && rule.Route != ByPipe {
 					continue
 				}
 				spot.step.Outcome = o

@@ -79,7 +79,7 @@ type Report struct {
 	Address    netip.Addr // the zero Addr when the name did not resolve
 	Vantage    string     // the machine that asked
 	Asked      []Operation
-	Credential string // "none", until credentials are built
+	Credential string // "kerberos" or "ntlm", as used at this host, or "none"
 	Started    time.Time
 	Elapsed    time.Duration
 	Identity   *Identity // nil when it was not learned
@@ -87,6 +87,8 @@ type Report struct {
 	Findings   []Finding
 	Warnings   []string
 
+	// LoggingOn is set when there was a credential for the host, used or not.
+	LoggingOn bool
 	// Silent is set when the host did not answer at all.
 	Silent bool
 	// Excluded is set when every address of the target's name is excluded:

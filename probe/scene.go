@@ -17,12 +17,16 @@ type scene struct {
 	step  Step // the decisive one
 	place place
 	seen  *sighting
+	both  bool     // another route lets the account in
 	ports []uint16 // that a silent host did not answer on
 }
 
 // placeOf tells where on a route a step stands.
 func placeOf(r Rule, s Step, mapperPort uint16) place {
 	onMapper := portOf(s) == mapperPort
+	if s.by != anonymously {
+		return placeOfLogon(r, s)
+	}
 	switch s.Stage {
 	case Resolve:
 		return atName
@@ -52,6 +56,28 @@ func placeOf(r Rule, s Step, mapperPort uint16) place {
 		return atService
 	}
 	return anywhere
+}
+
+// placeOfLogon is placeOf for a step with a credential.
+func placeOfLogon(r Rule, s Step) place {
+	onPipe := r.Route == ByPipe
+	switch {
+	case s.by == byKDC:
+		return atKDC
+	case s.Stage == Connect:
+		return atReconnect
+	case s.Stage == Authenticate:
+		return atLogon
+	case s.Stage == Open:
+		return atPipe
+	case s.Stage == Bind && onPipe:
+		return atPipeBind
+	case s.Stage == Bind:
+		return atLogonBind
+	case onPipe:
+		return atPipeCall
+	}
+	return atSealed
 }
 
 func portOf(s Step) uint16 {
@@ -104,7 +130,7 @@ func (s scene) word(name, tell string) string {
 	case "outcome":
 		return string(s.step.Outcome)
 	case "detail":
-		return cmp.Or(s.step.Detail, string(s.step.Outcome))
+		return strings.TrimSuffix(cmp.Or(s.step.Detail, string(s.step.Outcome)), ".")
 	case "tell":
 		return tell
 	case "ports":
@@ -113,6 +139,13 @@ func (s scene) word(name, tell string) string {
 		return s.enable()
 	case "gpo":
 		return s.gpo()
+	case "right":
+		return s.right()
+	case "uac":
+		if s.seen.credential == "ntlm" {
+			return "; of a local account, also set LocalAccountTokenFilterPolicy to 1 on the host"
+		}
+		return ""
 	case "through":
 		if s.place == atPort {
 			return "the dynamic RPC ports (TCP 49152-65535, unless restricted)"
@@ -126,6 +159,23 @@ func (s scene) word(name, tell string) string {
 	}
 	return "{" + name + "}" // which a test finds
 }
+
+// right tells which right an account lacks that is denied a log.
+func (s scene) right() string {
+	const readers = ": it is in neither Event Log Readers nor Administrators there"
+	switch {
+	case s.place == atPipeCall && s.step.code == faultDenied && s.both:
+		return ", though over TCP it lets the account in, as where an RPC filter blocks the pipe alone"
+	case s.place == atPipeCall && s.both:
+		return ", though over TCP it lets the account in: the pipe wants Administrators or Event Log Readers of the host itself"
+	case s.seen.credential == "ntlm":
+		return readers + ", or it is a local account that UAC filters over the network"
+	}
+	return readers
+}
+
+// faultDenied is the RPC fault ERROR_ACCESS_DENIED.
+const faultDenied = 5
 
 // sentence makes the first letter a capital.
 func sentence(s string) string {

@@ -59,6 +59,7 @@ type Step struct {
 
 	object rpc.Syntax // of a bind: the interface bound to
 	by     means      // how it was tried
+	code   uint32     // with a credential: the status or fault that the peer answered, or 0
 }
 
 // means are how a step was tried.

@@ -73,8 +73,8 @@ func (s *sighting) routes(rules []Rule) iter.Seq2[Rule, *Trail] {
 // A visit is one host being asked. Its goroutines write to their own places in
 // seen; nothing reads those before they have ended.
 type visit struct {
+	climb    *climb
 	p        *Prober
-	target   Target
 	ctx      context.Context //nolint:containedctx // the visit is what the context bounds
 	rules    []Rule
 	services []Rule // the dynamic ones
@@ -98,18 +98,18 @@ type visit struct {
 	unsure    atomic.Bool   // some liveness port could not be asked properly
 }
 
-// visit climbs every route that the rules take, at one of the addresses. begun is
-// told of the visit before it begins.
-func (p *Prober) visit(ctx context.Context, t Target, addrs []netip.Addr, rules []Rule, begun func(*visit)) *sighting {
-	v := &visit{p: p, target: t, ctx: ctx, rules: rules, answered: make(chan struct{})}
-	for _, r := range rules {
+// begin climbs every route that the rules take, at one of the addresses, and
+// returns what was seen.
+func (c *climb) begin(ctx context.Context, addrs []netip.Addr) *sighting {
+	v := &visit{climb: c, p: c.p, ctx: ctx, rules: c.rules, answered: make(chan struct{})}
+	for _, r := range v.rules {
 		if r.Route == ByDynamic {
 			v.services = append(v.services, r)
 		}
 	}
 	v.seen.mappers = make([]Trail, len(v.services))
 	v.seen.services = make([]Trail, len(v.services))
-	begun(v)
+	c.visit.Store(v)
 	a := v.arrive(addrs)
 	v.running.Wait()
 	v.fixed.finish()

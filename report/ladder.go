@@ -26,8 +26,8 @@ func ladder(b *strings.Builder, r *probe.Report) {
 			cmp.Or(id.DNS, id.Computer, "nothing"), cmp.Or(id.Domain, "unknown"), cmp.Or(id.Build, "of an unknown build"))
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(b, "\n%s %s: %s\n", verdictMarks[f.Verdict], f.Rule.Name, f.Verdict)
-		if f.Verdict != probe.Reachable && f.Cause == (probe.Cause{}) { // no ticket tells why
+		fmt.Fprintf(b, "\n%s %s: %s%s\n", verdictMarks[f.Verdict], f.Rule.Name, f.Verdict, access(r, f))
+		if (f.Verdict != probe.Reachable || r.LoggingOn) && f.Cause == (probe.Cause{}) { // no ticket tells why
 			b.WriteString(wrap(f.Reason, "    "))
 		}
 		peer := 0
@@ -39,4 +39,12 @@ func ladder(b *strings.Builder, r *probe.Report) {
 			fmt.Fprintln(b, strings.TrimRight(line, " "))
 		}
 	}
+}
+
+// access tells what a credential proved about a rule, after its verdict.
+func access(r *probe.Report, f probe.Finding) string {
+	if !r.LoggingOn || f.Rule.Route == probe.ByMapper {
+		return ""
+	}
+	return ", access " + string(f.Access)
 }

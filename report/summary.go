@@ -23,6 +23,7 @@ type Summary struct {
 	clusters   probe.Clusters
 	warnings   []string // the first few, in order
 	warned     int      // all of them
+	loggingOn  bool     // there was a credential
 	short      bool     // shows the largest causes alone
 }
 
@@ -41,7 +42,7 @@ func (s *Summary) Add(r *probe.Report) {
 		s.counts = map[probe.Operation]map[probe.Status]int{}
 	}
 	s.Hosts++
-	s.asked, s.vantage = r.Asked, r.Vantage
+	s.asked, s.vantage, s.loggingOn = r.Asked, r.Vantage, s.loggingOn || r.LoggingOn
 	for _, o := range r.Operations {
 		if s.counts[o.Operation] == nil {
 			s.counts[o.Operation] = map[probe.Status]int{}
@@ -99,20 +100,27 @@ func (s *Summary) String() string {
 	return b.String()
 }
 
-// proved says at the top what a run without a credential can prove.
+// proved says at the top what a run can prove, with and without a credential.
 func (s *Summary) proved() string {
-	const proof = "nothing blocked; WMI cannot be proved without a credential"
+	proof, all := "nothing blocked; WMI cannot be proved without a credential", "every rule is reachable"
+	if s.loggingOn {
+		proof, all = "nothing blocked, but not every access is proved", "every rule is reachable and lets the account in"
+	}
 	asked := fmt.Sprintf("%s asked from %s", count(s.Hosts, "host"), s.vantage)
 	switch {
 	case s.Hosts == 0:
 		return "No host was asked.\n"
 	case s.ready == s.Hosts:
-		return asked + ": every rule is reachable.\n"
+		return asked + ": " + all + ".\n"
 	case s.blocked == 0 && s.unfinished == 0:
 		return asked + ": " + proof + ".\n"
 	}
-	text := fmt.Sprintf("%s: %d blocked or silent, %d ready,\n%d unproven (%s).\n",
-		asked, s.blocked, s.ready, s.Hosts-s.blocked-s.ready, proof)
+	blocked := "blocked or silent"
+	if s.loggingOn {
+		blocked = "blocked, denied or silent"
+	}
+	text := fmt.Sprintf("%s: %d %s, %d ready,\n%d unproven (%s).\n",
+		asked, s.blocked, blocked, s.ready, s.Hosts-s.blocked-s.ready, proof)
 	if s.unfinished > 0 {
 		text += fmt.Sprintf("Of the unproven %d could not be asked to the end.\n", s.unfinished)
 	}
@@ -174,6 +182,9 @@ func explain(b *strings.Builder, clusters []*probe.Cluster) {
 	for _, c := range clusters {
 		fmt.Fprintf(b, "\n  %s\n", headline(c))
 		b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
+		if c.Fix == "" { // the reason has it
+			continue
+		}
 		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
 		if ok {
 			advice += probe.RunOnHost

@@ -62,9 +62,24 @@ func where(r *probe.Report) string {
 		words = append(words, c.String())
 	}
 	if len(words) == 0 && !r.Accepted() {
-		return "WMI: no credential"
+		return unproven(r)
 	}
 	return strings.Join(words, "; ")
+}
+
+// unproven tells in a few words what keeps a host that nothing is wrong with from
+// being ready.
+func unproven(r *probe.Report) string {
+	if !r.LoggingOn {
+		return "WMI: no credential"
+	}
+	var services []string
+	for _, f := range r.Findings {
+		if f.Rule.Route != probe.ByMapper && f.Access == probe.Untested {
+			services = append(services, cmp.Or(f.Rule.Pipe, f.Rule.Service))
+		}
+	}
+	return "no logon tried: " + strings.Join(services, ", ")
 }
 
 // worst returns the rank of the row's worst status, for sorting.

@@ -9,14 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/report"
+	"github.com/gpreach/gpreach/secure"
 )
 
 // runFlags are the flags that check and preflight share.
 type runFlags struct {
 	ask    askFlags
 	fleet  fleetFlags
+	logon  credentialFlags
 	gate   gateFlags
 	output outputFlags
 	log    logFlags
@@ -28,6 +31,7 @@ func (r *runFlags) register(c *cobra.Command, operations string) {
 	r.ask.register(f, operations)
 	r.fleet.register(f)
 	r.fleet.registerShard(f)
+	r.logon.register(f)
 	r.gate.register(f)
 	r.output.register(f)
 	r.log.register(f)
@@ -35,14 +39,16 @@ func (r *runFlags) register(c *cobra.Command, operations string) {
 
 // A survey asks a fleet once and decides over it.
 type survey struct {
-	prober *probe.Prober
-	plan   probe.Plan
-	fleet  *fleet
-	gate   gate
-	log    *slog.Logger
-	stderr io.Writer
-	quiet  bool
-	limit  int // hosts of which everything is told
+	prober     *probe.Prober
+	credential *auth.Credential // nil without one
+	logons     *secure.Logons
+	plan       probe.Plan
+	fleet      *fleet
+	gate       gate
+	log        *slog.Logger
+	stderr     io.Writer
+	quiet      bool
+	limit      int // hosts of which everything is told
 	// progress is set where a line that changes disturbs nothing else.
 	progress bool
 
@@ -68,15 +74,24 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &survey{
+	s := &survey{
 		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet, limit: r.output.limit,
 		progress: !r.output.quiet && !r.output.streamsTo(c.OutOrStdout()),
 		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
-	}, nil
+	}
+	credential, err := r.logon.read(c) // last: it may ask for a password
+	if err != nil {
+		return nil, err
+	}
+	s.logOn(credential, r.logon.allowNTLM)
+	return s, nil
 }
 
 // ask asks every target and passes each report on.
 func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
+	if err := s.verify(ctx); err != nil {
+		return err
+	}
 	var shown *progress
 	if s.progress {
 		shown = newProgress(s.stderr, s.fleet.len())
@@ -112,7 +127,10 @@ func (s *survey) warn() {
 
 // decide returns the error that carries the exit code.
 func (s *survey) decide(ctx context.Context) error {
+	stopped := s.stopped()
 	switch n := s.summary.Hosts; {
+	case stopped != nil:
+		return stopped
 	case ctx.Err() != nil:
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d hosts were begun", n, s.fleet.len())}
 	case n == 0:
@@ -134,13 +152,15 @@ func newCheck() *cobra.Command {
 
 TARGET is a host name, an address, a range (10.0.0.0/24, 10.0.0.1-50), @file or - for standard input.
 Exit: 0 enough hosts are ready (--min-ready, --accept), 1 they are not, 3 they are not but nothing is blocked,
-2 usage or no target, 130 interrupted.
+2 usage or no target, 4 the credential failed and was used no more, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
---accept unproven takes that for good enough.`,
+--accept unproven takes that for good enough. With one (--user) the pipe and the event log are logged on to as
+well, by Kerberos; it is verified once before any host is asked, and the first failed logon ends its use.`,
 		Example: `  gpreach check ws-001 10.0.0.0/24 --exclude 10.0.0.1
   gpreach check --for refresh --file hosts.csv -o ndjson --output-file fleet.ndjson
-  gpreach check --file hosts.txt --accept unproven --min-ready 98%`,
+  gpreach check --file hosts.txt --accept unproven --min-ready 98%
+  gpreach check --file hosts.txt --user admin@CORP.EXAMPLE`,
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := flags.survey(c, args)
 			if err != nil {

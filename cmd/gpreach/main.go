@@ -22,6 +22,7 @@ const (
 	exitBlocked     = 1 // --min-ready is not met, and something is unreachable, denied or silent
 	exitUsage       = 2
 	exitUnproven    = 3 // --min-ready is not met, and nothing is blocked
+	exitStopped     = 4 // the credential failed, and was used no more
 	exitInternal    = 5
 	exitInterrupted = 130
 )

@@ -20,7 +20,8 @@ func newPreflight() *cobra.Command {
 		Short: "The gate before Invoke-GPUpdate: on go, print the hosts that are ready",
 		Long: `Probe the targets and decide whether to go on. On go (exit 0) the accepted targets' names are printed,
 one a line; else nothing is, unless --filter is given. Counts, causes and the decision go to standard error.
-Exit: 0 go, 1 no go, 3 no go but nothing is blocked, 2 usage or no target, 130 interrupted.
+Exit: 0 go, 1 no go, 3 no go but nothing is blocked, 2 usage or no target, 4 the credential failed and was
+used no more, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
 --accept unproven takes that for good enough.`,
@@ -82,6 +83,8 @@ func (s *survey) verdict(code int, minReady string) string {
 	switch code {
 	case exitOK:
 		word = "Go"
+	case exitStopped:
+		return "No go: the credential was stopped."
 	case exitInterrupted:
 		return "No go: interrupted."
 	}

@@ -98,7 +98,7 @@ func (s *serveFlags) serve(c *cobra.Command, args []string) error {
 		return usage(err)
 	}
 	e := exporter.New(exporter.Config{
-		Settings: settings, Load: load, Version: version(), Pprof: s.web.pprof, Log: log,
+		Settings: settings, Load: load, Version: version(), Pprof: s.web.pprof, Log: log, LogOn: logOn,
 		Prober: func(p exporter.Probing) *probe.Prober {
 			prober := *base
 			prober.Timeout, prober.Deadline, prober.NoIdentify = p.Timeout, p.Deadline, !p.Identify
@@ -136,7 +136,7 @@ func (s *serveFlags) fromFile(c *cobra.Command, args []string) (*exporter.Settin
 			return nil, fmt.Errorf("--%s and --config: the sweeps of the file say that", name)
 		}
 	}
-	settings, err := exporter.Load(s.config, s.fleet.yes)
+	settings, err := exporter.Load(s.config, s.fleet.yes, checkCredential)
 	if err != nil {
 		return nil, err
 	}

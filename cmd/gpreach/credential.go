@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gpreach/gpreach/exporter"
+	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/secure"
+)
+
+// credentialFlags say with which account is logged on. None of them is a secret.
+type credentialFlags struct {
+	user, passwordFile, keytab, ccache string
+	allowNTLM                          bool
+}
+
+func (f *credentialFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.user, "user", "", "log on as `NAME@REALM` or DOMAIN\\name to prove access; the password is asked for, unless another flag says where it is")
+	flags.StringVar(&f.passwordFile, "password-file", "", "the `FILE` that holds the password alone, UTF-8 or UTF-16, readable by nobody else")
+	flags.StringVar(&f.keytab, "keytab", "", "the `FILE` of Kerberos keys of --user")
+	flags.StringVar(&f.ccache, "ccache", "", "the `FILE` of Kerberos tickets, as kinit writes it; --user may be left out")
+	flags.BoolVar(&f.allowNTLM, "allow-ntlm", false, "log on by NTLM to targets given by address, and to names that the KDC does not know")
+}
+
+// read reads the credential, asking for the password where no flag says where it
+// is. It is nil where none is given, and nothing is sent.
+func (f *credentialFlags) read(c *cobra.Command) (*auth.Credential, error) {
+	switch {
+	case *f == credentialFlags{}:
+		return nil, nil
+	case f.user == "" && f.ccache == "":
+		return nil, errors.New("--user is missing: whose credential is it?")
+	}
+	credential, err := auth.Read(auth.Source{
+		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache,
+		Prompt: func(prompt string) ([]byte, error) { return askPassword(c.Context(), prompt) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if f.allowNTLM && !credential.HasPassword() {
+		return nil, errors.New("--allow-ntlm: NTLM needs the password; a keytab or ticket will not do")
+	}
+	return credential, nil
+}
+
+// logOn gives the prober a credential, which is nil where there is none.
+func (s *survey) logOn(credential *auth.Credential, allowNTLM bool) {
+	if credential == nil {
+		return
+	}
+	s.credential = credential
+	s.logons = secure.New(credential, secure.Options{AllowNTLM: allowNTLM})
+	s.prober.Authenticate = s.logons.Begin
+}
+
+// verify proves the credential before any host is asked.
+func (s *survey) verify(ctx context.Context) error {
+	if s.credential == nil {
+		return nil
+	}
+	err := s.logons.Verify(ctx, s.prober, s.fleet.all())
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &exitError{exitStopped, fmt.Errorf("no host was asked: %w", err)}
+	}
+	return nil
+}
+
+// stopped returns the error of a run whose credential was stopped, or nil.
+func (s *survey) stopped() error {
+	if s.credential == nil || s.credential.Why() == "" {
+		return nil
+	}
+	return &exitError{exitStopped, fmt.Errorf("stopped for safety: %s", s.credential.Why())}
+}
+
+// source returns where a configured credential comes from.
+func source(c exporter.Credential) auth.Source {
+	return auth.Source{User: c.User, PasswordFile: c.PasswordFile, Keytab: c.Keytab, CCache: c.CCache}
+}
+
+// checkCredential returns what is wrong with a configured credential.
+func checkCredential(c exporter.Credential) error {
+	_, err := auth.Read(source(c))
+	return err
+}
+
+// logOn begins to use a configured credential for a round of a sweep: by Kerberos
+// alone, and verified first.
+func logOn(ctx context.Context, c exporter.Credential) (*exporter.Logon, error) {
+	credential, err := auth.Read(source(c))
+	if err != nil {
+		return nil, err
+	}
+	if err := credential.Verify(ctx); err != nil && credential.Why() == "" {
+		return nil, err
+	}
+	return &exporter.Logon{
+		Authenticate: secure.New(credential, secure.Options{}).Begin,
+		Stop:         credential.Stop, Stopped: credential.Stopped(), Why: credential.Why,
+	}, nil
+}

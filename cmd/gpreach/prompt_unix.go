@@ -1,0 +1,9 @@
+//go:build !windows
+
+package main
+
+// The terminal of this process, to read from and to write to.
+const (
+	terminalIn  = "/dev/tty"
+	terminalOut = "/dev/tty"
+)
