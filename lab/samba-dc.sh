@@ -11,6 +11,13 @@
 #   NAME-dc    10.77.0.10                 dc1.corp.example: DNS, Kerberos, LDAP, SMB, RPC
 #              10.77.0.101 - 10.77.0.130  nothing listens; for simulated hosts that a test starts there
 #
+# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-010 at 10.77.0.101 to 110,
+# and keytabs of them: lab/populate.py. exec tells CMD of them by its environment:
+#
+#   GPREACH_LAB_DIR            the lab's files; keys/hosts.keytab, keys/gpadmin.keytab, keys/rc4only.keytab
+#   GPREACH_LAB_PASSWORD_NAME  of ADMINISTRATOR, GPADMIN, LOWPRIV, LOCKME, and OTHER for all others
+#   KRB5_CONFIG                for realm CORP.EXAMPLE
+#
 # Nobody has 10.77.0.99. There is no default route, so whatever a test sends stays here, and no link to
 # the namespace of the caller, so labs with different names (GPREACH_LAB) run side by side.
 #
@@ -26,6 +33,14 @@ gpmc=$name-gpmc
 dc=$name-dc
 dir=${TMPDIR:-/tmp}/$name
 dc_ip=10.77.0.10
+folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# Of a throwaway domain, which nothing outside the lab can reach: these protect nothing.
+export GPREACH_LAB_PASSWORD_ADMINISTRATOR='Kestrel-Ten-Lab!'
+export GPREACH_LAB_PASSWORD_GPADMIN='Plover-Eleven-Lab!'
+export GPREACH_LAB_PASSWORD_LOWPRIV='Dunlin-Twelve-Lab!'
+export GPREACH_LAB_PASSWORD_LOCKME='Avocet-Thirteen-Lab!' # the one whose password a test may get wrong
+export GPREACH_LAB_PASSWORD_OTHER='Curlew-Fourteen-Lab!'
 eventlog6=f6beaff7-1e19-4fbb-9f8f-b89e2018337c # EventLog's interface, [MS-EVEN6]
 
 say() { echo "lab $name: $*" >&2; }
@@ -83,6 +98,20 @@ write_config() {
 [netlogon]
     path = /var/lib/samba/sysvol/corp.example/scripts
 EOF
+    cat >"$dir/krb5.conf" <<'EOF'
+[libdefaults]
+    default_realm = CORP.EXAMPLE
+    dns_lookup_realm = false
+    dns_lookup_kdc = false
+    rdns = false
+    udp_preference_limit = 1
+[realms]
+    CORP.EXAMPLE = {
+        kdc = dc1.corp.example
+    }
+[domain_realm]
+    .corp.example = CORP.EXAMPLE
+EOF
 }
 
 # Runs a command on the DC as root of process and mount namespaces of its own: Samba's fixed paths lead into
@@ -100,19 +129,19 @@ samba_world() {
 }
 
 provision() {
-    local password archive
-    archive=${GPREACH_LAB_CACHE:+$GPREACH_LAB_CACHE/$( (cat "$0"; samba --version) | sha256sum | cut -c1-16).tar}
+    local archive
+    archive=${GPREACH_LAB_CACHE:+$GPREACH_LAB_CACHE/$( (cat "$0" "$folder/populate.py"; samba --version) | sha256sum | cut -c1-16).tar}
     if [[ -n $archive && -s $archive ]]; then
         tar -C "$dir" --xattrs --xattrs-include='*' --acls -xpf "$archive"
         return
     fi
-    password="Aa1-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" # no one logs on; nobody needs to know it
     (samba_world samba-tool domain provision --configfile=/etc/samba/smb.conf --server-role=dc \
         --realm=CORP.EXAMPLE --domain=CORP --host-name=DC1 --host-ip="$dc_ip" \
-        --dns-backend=SAMBA_INTERNAL --adminpass="$password") >"$dir/log/provision.log" 2>&1
+        --dns-backend=SAMBA_INTERNAL --adminpass="$GPREACH_LAB_PASSWORD_ADMINISTRATOR") >"$dir/log/provision.log" 2>&1
+    (samba_world /usr/bin/python3 "$folder/populate.py" "$dir/keys") >"$dir/log/populate.log" 2>&1
     [[ -z $archive ]] && return
     mkdir -p "$GPREACH_LAB_CACHE"
-    tar -C "$dir" --xattrs --xattrs-include='*' --acls -cpf "$archive.$$" etc lib
+    tar -C "$dir" --xattrs --xattrs-include='*' --acls -cpf "$archive.$$" etc lib keys
     mv "$archive.$$" "$archive"
 }
 
@@ -133,6 +162,7 @@ wait_for() {
 start() {
     (samba_world setsid samba --foreground --no-process-group) </dev/null >"$dir/log/start.log" 2>&1 &
     echo $! >"$dir/pid"
+    wait_for answers 88
     wait_for answers 135
     wait_for answers 445
     wait_for resolves
@@ -172,7 +202,7 @@ case ${1:-} in
     exec)
         shift
         [[ -e $dir/pid ]] || die "not up"
-        GPREACH_LAB_DC_NETNS=$dc exec ip netns exec "$gpmc" "$@"
+        GPREACH_LAB_DC_NETNS=$dc GPREACH_LAB_DIR=$dir KRB5_CONFIG=$dir/krb5.conf exec ip netns exec "$gpmc" "$@"
         ;;
     *) sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
 esac

@@ -44,7 +44,7 @@ missing_for_lab() {
     local command
     [[ $(uname) == Linux ]] || { echo "needs Linux"; return; }
     ((EUID == 0)) || { echo "needs root"; return; }
-    for command in ip unshare samba samba-tool rpcclient nft prometheus promtool nmap tshark; do
+    for command in ip unshare samba samba-tool rpcclient kinit nft prometheus promtool nmap tshark; do
         command -v "$command" >/dev/null || { echo "no $command"; return; }
     done
     [[ -e /dev/net/tun ]] || { echo "no /dev/net/tun"; return; }
