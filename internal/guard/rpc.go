@@ -71,11 +71,13 @@ type RPC struct {
 	fragments int // of the answer so far
 	bytes     int
 	token     []byte // of the last bind_ack or alter_context_resp
+	fault     uint32 // that the host answered last
+	nak       int    // reason of its bind_nak, -1 for none
 }
 
 // NewRPC returns an RPC over a connection that nothing was sent on yet.
 func NewRPC(conn net.Conn) *RPC {
-	c := &RPC{stream: stream{Conn: conn, max: maxRPC}}
+	c := &RPC{stream: stream{Conn: conn, max: maxRPC}, nak: -1}
 	c.next = c.read
 	return c
 }
@@ -86,6 +88,20 @@ func (c *RPC) Token() []byte {
 	c.sent.Lock()
 	defer c.sent.Unlock()
 	return c.token
+}
+
+// Fault returns the status of the last fault that the host answered, or 0.
+func (c *RPC) Fault() uint32 {
+	c.sent.Lock()
+	defer c.sent.Unlock()
+	return c.fault
+}
+
+// BindNak returns the reason of a bind_nak, and whether the host sent one.
+func (c *RPC) BindNak() (reason uint16, ok bool) {
+	c.sent.Lock()
+	defer c.sent.Unlock()
+	return uint16(max(c.nak, 0)), c.nak >= 0
 }
 
 // Write sends a whole PDU, and notes what it asks.
@@ -190,11 +206,11 @@ func (c *RPC) check(h rpcHeader, pdu []byte) error {
 		c.token = token
 		return checkBindAck(h, body, c.contexts)
 	case ptypeBind<<8 | ptypeBindNak:
-		return checkBindNak(h, body)
+		return c.checkBindNak(h, body)
 	case ptypeRequest<<8 | ptypeResponse:
 		return checkResponse(h, body, c.fragments == 1, t.AuthPadLength, c.trailer.AuthLevel > 0)
 	case ptypeRequest<<8 | ptypeFault, ptypeAlterContext<<8 | ptypeFault, ptypeBind<<8 | ptypeFault:
-		return checkFault(h, body)
+		return c.checkFault(h, body)
 	}
 	return wire.Garbled("PDU type %d to type %d", h.Ptype, c.asked.Ptype)
 }

@@ -55,13 +55,16 @@ func checkResult(r *wire.Reader) {
 
 // checkBindNak checks the body of a bind_nak, C706 section 12.6.4.5: the reason,
 // and versions that may be left out.
-func checkBindNak(h rpcHeader, r *wire.Reader) error {
+func (c *RPC) checkBindNak(h rpcHeader, r *wire.Reader) error {
 	if !whole(h) || h.AuthLength > 0 {
 		return wire.Garbled("bind_nak with flags %#x and a token of %d bytes", h.Flags, h.AuthLength)
 	}
-	r.Uint16() // provider_reject_reason
+	reason := r.Uint16() // provider_reject_reason
 	if r.Err() == nil && r.Len() > 0 {
 		r.Bytes(2 * int(r.Uint8())) // versions
+	}
+	if r.Err() == nil {
+		c.nak = int(reason)
 	}
 	return r.Err()
 }
@@ -87,7 +90,7 @@ func checkResponse(h rpcHeader, r *wire.Reader, first bool, pad int, sealed bool
 }
 
 // checkFault checks the body of a fault, C706 section 12.6.4.7.
-func checkFault(h rpcHeader, r *wire.Reader) error {
+func (c *RPC) checkFault(h rpcHeader, r *wire.Reader) error {
 	r.Bytes(callHeaderLen) // alloc_hint, p_cont_id, cancel_count, reserved
 	status := r.Uint32()
 	r.Bytes(4) // reserved2
@@ -99,5 +102,6 @@ func checkFault(h rpcHeader, r *wire.Reader) error {
 	case status == 0:
 		return wire.Garbled("fault without a status")
 	}
+	c.fault = status
 	return nil
 }
