@@ -118,9 +118,13 @@ func judgeAccess(t Trail) Access {
 	if with.last().Stage == Call {
 		access = Granted
 	}
-	for _, s := range with {
+	for i, s := range with {
 		switch s.Outcome {
 		case OK:
+		case Unsupported:
+			if s.by != byKDC || i == len(with)-1 { // where the KDC did not know the service, NTLM was used instead
+				access = Untested
+			}
 		case AccessDenied, LogonFailed, LockedOut:
 			return Denied
 		default:

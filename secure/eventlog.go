@@ -30,6 +30,7 @@ type rpcClimb struct {
 	talk   *guard.Conversation
 	conn   *guard.RPC
 	client dcerpc.Conn
+	opened []contextHandle
 }
 
 // eventLog binds to EventLog at packet privacy and asks for the channels. That the
@@ -50,9 +51,10 @@ func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
 			s.Detail = channel
 			return r.query(ctx, channel)
 		})) {
-			return
+			break
 		}
 	}
+	r.close()
 }
 
 // try calls the library within the time of a stage, and says what came of it.
@@ -113,19 +115,32 @@ func (r *rpcClimb) bind(context.Context, *probe.Step) error {
 	return err
 }
 
-// query asks for a channel, looks at every status of the answer, and closes what
-// was opened, which decides nothing.
+// query asks for a channel, and looks at every status of the answer.
 func (r *rpcClimb) query(ctx context.Context, channel string) error {
 	q := &logQuery{channel: channel}
 	if err := r.client.Invoke(ctx, q); err != nil {
 		return q.instead(err)
 	}
-	for _, h := range []contextHandle{q.handle, q.control} {
-		if h != (contextHandle{}) && r.client.Invoke(ctx, &closeHandle{handle: h}) != nil {
-			break
-		}
-	}
+	r.opened = append(r.opened, q.handle, q.control)
 	return q.failure()
+}
+
+// close closes the handles that the host gave, which decides nothing. A host that
+// refuses one, as Samba does, ends the conversation.
+func (r *rpcClimb) close() {
+	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
+	defer cancel()
+	_ = r.talk.Do(ctx, func() error {
+		for _, h := range r.opened {
+			if h == (contextHandle{}) {
+				continue
+			}
+			if err := r.client.Invoke(ctx, &closeHandle{handle: h}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // An onlyOnce hands out a connection once. go-msrpc must not dial: not a second

@@ -6,11 +6,13 @@ import (
 	"crypto/hmac"
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	smb2 "github.com/cloudsoda/go-smb2"
 	"github.com/oiweiwei/go-msrpc/ssp/gssapi"
 	"github.com/oiweiwei/go-msrpc/ssp/ntlm"
 
+	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/internal/wire"
 )
 
@@ -52,15 +54,29 @@ type ntlmInitiator struct {
 
 // byNTLM returns what logs on to an SMB server by NTLM.
 func (l *Logons) byNTLM(service string) *ntlmInitiator {
-	n := &ntlmInitiator{}
-	l.credential.LogOn(func(domain, user, password string) {
+	n := &ntlmInitiator{NTLMInitiator: &smb2.NTLMInitiator{}}
+	l.logOn(func(domain, user, password string) {
 		n.NTLMInitiator = &smb2.NTLMInitiator{Domain: domain, User: user, Password: password, TargetSPN: service}
 	})
 	return n
 }
 
+// logOn hands the secret to a library. A NAME@REALM is NAME of the domain REALM, as
+// it is for Kerberos: a library that is given no domain takes the host's word.
+func (l *Logons) logOn(with func(domain, user, password string)) {
+	l.credential.LogOn(func(domain, user, password string) {
+		if at := strings.LastIndexByte(user, '@'); domain == "" && at > 0 {
+			user, domain = user[:at], user[at+1:]
+		}
+		with(domain, user, password)
+	})
+}
+
 // AcceptSecContext answers a challenge.
 func (n *ntlmInitiator) AcceptSecContext(token []byte) ([]byte, error) {
+	if n.User == "" { // the credential has been stopped meanwhile: no null session
+		return nil, auth.ErrStopped
+	}
 	if n.err = checkChallenge(token, ntlmAlways); n.err != nil {
 		return nil, n.err
 	}

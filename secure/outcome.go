@@ -18,20 +18,15 @@ import (
 
 // Errors of RFC 4120 section 7.5.9.
 const (
-	krbPolicy           = 12 // KDC_ERR_POLICY
-	krbServiceUnknown   = 7  // KDC_ERR_S_PRINCIPAL_UNKNOWN
-	krbNotUs            = 35 // KRB_AP_ERR_NOT_US
-	krbSkew             = 37 // KRB_AP_ERR_SKEW
-	krbModified         = 41 // KRB_AP_ERR_MODIFIED
-	krbClientUnknown    = 6  // KDC_ERR_C_PRINCIPAL_UNKNOWN
-	krbClientRevoked    = 18 // KDC_ERR_CLIENT_REVOKED
-	krbKeyExpired       = 23 // KDC_ERR_KEY_EXPIRED
-	krbPreauthFailed    = 24 // KDC_ERR_PREAUTH_FAILED
-	krbTicketNotYet     = 33 // KRB_AP_ERR_TKT_NYV
-	krbTicketExpired    = 32 // KRB_AP_ERR_TKT_EXPIRED
-	krbNoKey            = 45 // KRB_AP_ERR_NOKEY
-	krbBadKeyVersion    = 44 // KRB_AP_ERR_BADKEYVER
-	krbInappropriateSum = 50 // KRB_AP_ERR_INAPP_CKSUM
+	krbPolicy         = 12 // KDC_ERR_POLICY
+	krbServiceUnknown = 7  // KDC_ERR_S_PRINCIPAL_UNKNOWN
+	krbNotUs          = 35 // KRB_AP_ERR_NOT_US
+	krbSkew           = 37 // KRB_AP_ERR_SKEW
+	krbModified       = 41 // KRB_AP_ERR_MODIFIED
+	krbTicketNotYet   = 33 // KRB_AP_ERR_TKT_NYV
+	krbTicketExpired  = 32 // KRB_AP_ERR_TKT_EXPIRED
+	krbNoKey          = 45 // KRB_AP_ERR_NOKEY
+	krbBadKeyVersion  = 44 // KRB_AP_ERR_BADKEYVER
 )
 
 // A source is the guarded connection that a library's error came by.
@@ -51,7 +46,7 @@ func (l *Logons) fromKDC(err error, service string) (peer string, unknown bool, 
 		return "", false, err
 	}
 	text := fmt.Sprintf("%s: %s", service, k.Error())
-	f := &probe.Failure{Outcome: probe.Unsupported, Text: text, Err: err}
+	f := &probe.Failure{Outcome: probe.Unsupported, Code: uint32(k.Code), Text: text, Err: err} //nolint:gosec // a KDC's error is a small number
 	switch {
 	case k.Code == 0 && k.Err == nil && l.stopped():
 		f.Outcome = probe.Canceled
@@ -64,7 +59,7 @@ func (l *Logons) fromKDC(err error, service string) (peer string, unknown bool, 
 	case k.Code == krbPolicy:
 		f.Outcome = probe.AccessDenied
 	default:
-		f.Outcome, f.Code = probe.LogonFailed, k.NTStatus
+		f.Outcome = probe.LogonFailed
 	}
 	return k.KDC, unknown, f
 }
@@ -166,7 +161,7 @@ func refusedLogon(status uint32, err error) *probe.Failure {
 
 // refusedTicket makes a Failure of the KRB-ERROR by which a host refused a ticket.
 func refusedTicket(code int32) *probe.Failure {
-	f := &probe.Failure{Outcome: probe.LogonFailed, Text: fmt.Sprintf("Kerberos error %d", code)}
+	f := &probe.Failure{Outcome: probe.LogonFailed, Code: uint32(code), Text: fmt.Sprintf("Kerberos error %d", code)} //nolint:gosec // shown, and compared
 	switch code {
 	case krbNotUs, krbModified:
 		f.Outcome = probe.WrongHost

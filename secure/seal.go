@@ -24,7 +24,7 @@ func (v *visit) sealed(ctx context.Context, by *logon) (context.Context, []dcerp
 			gssapi.WithMechanismFactory(spnego.Mechanism{}), gssapi.WithMechanismFactory(kerberosFactory{proof: by.proof})), options
 	}
 	options = append(options, dcerpc.WithSecurtyProvider(dcerpc.AuthTypeWinNT))
-	v.credential.LogOn(func(domain, user, password string) {
+	v.logOn(func(domain, user, password string) {
 		ctx = gssapi.NewSecurityContext(ctx, gssapi.WithMechanismFactory(ntlmFactory{}),
 			gssapi.WithCredential(credential.NewFromPassword(user, password, credential.Domain(domain))))
 	})
