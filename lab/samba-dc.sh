@@ -87,6 +87,7 @@ write_config() {
     bind interfaces only = yes
     server services = s3fs rpc ldap cldap kdc winbindd dns
     dcerpc endpoint servers = +eventlog6
+    eventlog list = Application Security System
     rpc server dynamic port range = 49152-49200
     server signing = mandatory
     prefork children = 1

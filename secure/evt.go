@@ -1,0 +1,223 @@
+package secure
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf16"
+
+	"github.com/oiweiwei/go-msrpc/ndr"
+
+	"github.com/gpreach/gpreach/internal/wire"
+	"github.com/gpreach/gpreach/probe"
+)
+
+// The two calls of [MS-EVEN6] that are made, as operations of our own: those that
+// the library generates allocate as many characters as a host says that a name has,
+// on a goroutine where nothing can be done about it.
+
+const (
+	opEvtRpcRegisterLogQuery = 5
+	opEvtRpcClose            = 13
+
+	queryChannelPath    = 0x00000001 // EvtQueryChannelPath
+	queryOldestToNewest = 0x00000100 // EvtReadOldestToNewest
+	everyEvent          = "*"
+
+	maxChannels   = 16  // statuses of one query, which names one channel
+	maxChannel    = 512 // characters of a channel's name
+	queryReferent = 0x20000
+)
+
+// A contextHandle is a handle that a host gave, C706 section 14.3.7.
+type contextHandle [20]byte
+
+// An operation is what a call of ours needs not do: it is never served.
+type operation struct{ err error }
+
+func (*operation) UnmarshalNDRRequest(context.Context, ndr.Reader) error { return ndrUnused() }
+func (*operation) MarshalNDRResponse(context.Context, ndr.Writer) error  { return ndrUnused() }
+
+func ndrUnused() error { return fmt.Errorf("no server of this operation") }
+
+// instead returns what is wrong with the reply, or else err.
+func (o *operation) instead(err error) error {
+	if o.err != nil {
+		return o.err
+	}
+	return err
+}
+
+// decode reads a reply. A panic of the library's reader is an error: this is a
+// goroutine of the library's own.
+func (o *operation) decode(r ndr.Reader, fields func(*reply)) (err error) {
+	in := &reply{r: r}
+	defer func() {
+		if p := recover(); p != nil {
+			in.fail("the reader gave up: %v", p)
+		}
+		o.err = in.err
+		err = in.err
+	}()
+	fields(in)
+	return in.err
+}
+
+// A logQuery is EvtRpcRegisterLogQuery, [MS-EVEN6] section 3.1.4.12.
+type logQuery struct {
+	operation
+	channel string
+
+	handle, control contextHandle
+	statuses        []uint32 // of the channels: a query may succeed whose channel is denied
+	status          uint32
+}
+
+// OpNum returns the operation's number.
+func (*logQuery) OpNum() int { return opEvtRpcRegisterLogQuery }
+
+// OpName returns the operation's name.
+func (*logQuery) OpName() string { return "EvtRpcRegisterLogQuery" }
+
+// MarshalNDRRequest writes path, query and flags.
+func (q *logQuery) MarshalNDRRequest(_ context.Context, w ndr.Writer) error {
+	_ = w.WriteData(uint32(queryReferent))
+	writeString(w, q.channel)
+	writeString(w, everyEvent)
+	_ = w.WriteData(uint32(queryChannelPath | queryOldestToNewest))
+	return w.Err()
+}
+
+// UnmarshalNDRResponse reads handle, opControl, queryChannelInfoSize,
+// queryChannelInfo, error and the return value.
+func (q *logQuery) UnmarshalNDRResponse(_ context.Context, r ndr.Reader) error {
+	return q.decode(r, func(in *reply) {
+		q.handle, q.control = in.handle(), in.handle()
+		size := in.uint32()
+		if referent := in.uint32(); referent != 0 {
+			q.channelInfos(in, size)
+		}
+		for range 3 {
+			in.uint32() // RpcInfo: m_error, m_subErr, m_subErrParam
+		}
+		q.status = in.uint32()
+	})
+}
+
+// channelInfos reads EvtRpcQueryChannelInfo structures, section 2.2.11, and their
+// names, which stand behind them.
+func (q *logQuery) channelInfos(in *reply, size uint32) {
+	if n := in.uint32(); n != size || size > maxChannels {
+		in.fail("%d channels in %d", size, n)
+		return
+	}
+	names := 0
+	for range size {
+		if referent := in.uint32(); referent != 0 {
+			names++
+		}
+		q.statuses = append(q.statuses, in.uint32())
+	}
+	for range names {
+		in.skipString()
+	}
+}
+
+// failure returns what the host answered other than that the channel may be read.
+func (q *logQuery) failure() error {
+	statuses := append([]uint32{q.status}, q.statuses...)
+	for _, status := range statuses {
+		switch status {
+		case 0:
+		case win32AccessDenied:
+			return &probe.Failure{Outcome: probe.AccessDenied, Code: status, Text: q.channel + ": error 5 (ERROR_ACCESS_DENIED)"}
+		case win32ChannelNotFound:
+			return &probe.Failure{Outcome: probe.Unsupported, Code: status, Text: q.channel + ": error 15007 (ERROR_EVT_CHANNEL_NOT_FOUND)"}
+		default:
+			return &probe.Failure{Outcome: probe.Unsupported, Code: status, Text: fmt.Sprintf("%s: error %d", q.channel, status)}
+		}
+	}
+	return nil
+}
+
+// A closeHandle is EvtRpcClose, [MS-EVEN6] section 3.1.4.33.
+type closeHandle struct {
+	operation
+	handle contextHandle
+}
+
+// OpNum returns the operation's number.
+func (*closeHandle) OpNum() int { return opEvtRpcClose }
+
+// OpName returns the operation's name.
+func (*closeHandle) OpName() string { return "EvtRpcClose" }
+
+// MarshalNDRRequest writes the handle.
+func (c *closeHandle) MarshalNDRRequest(_ context.Context, w ndr.Writer) error {
+	_, err := w.Write(c.handle[:])
+	return err
+}
+
+// UnmarshalNDRResponse reads the handle, which is zero now, and the return value.
+func (c *closeHandle) UnmarshalNDRResponse(_ context.Context, r ndr.Reader) error {
+	return c.decode(r, func(in *reply) {
+		in.handle()
+		in.uint32()
+	})
+}
+
+// writeString writes a conformant and varying string, ended by a zero.
+func writeString(w ndr.Writer, s string) {
+	u := append(utf16.Encode([]rune(s)), 0)
+	for _, n := range []uint32{uint32(len(u)), 0, uint32(len(u))} { //nolint:gosec // our own few characters
+		_ = w.WriteData(n) // the writer keeps its first error
+	}
+	for _, c := range u {
+		_ = w.WriteData(c)
+	}
+}
+
+// A reply takes fields off an NDR stream; the first failure stands.
+type reply struct {
+	r   ndr.Reader
+	err error
+}
+
+func (in *reply) fail(format string, args ...any) {
+	if in.err == nil {
+		in.err = wire.Garbled(format, args...)
+	}
+}
+
+func (in *reply) uint32() (n uint32) {
+	if in.err == nil {
+		if err := in.r.ReadData(&n); err != nil {
+			in.fail("reply cut short")
+			return 0
+		}
+	}
+	return n
+}
+
+func (in *reply) handle() (h contextHandle) {
+	if in.err == nil {
+		if n, err := in.r.Read(h[:]); err != nil || n != len(h) {
+			in.fail("reply cut short")
+			return contextHandle{}
+		}
+	}
+	return h
+}
+
+func (in *reply) skipString() {
+	most, offset, n := in.uint32(), in.uint32(), in.uint32()
+	if n > most || n > maxChannel || offset != 0 {
+		in.fail("name of %d characters at %d of %d", n, offset, most)
+		return
+	}
+	for range n {
+		var c uint16
+		if in.err == nil && in.r.ReadData(&c) != nil {
+			in.fail("reply cut short")
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package secure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// Options say how a credential may be used.
+type Options struct {
+	// AllowNTLM allows NTLM, with a password, for targets that are addresses and
+	// for names that the KDC does not know.
+	AllowNTLM bool
+}
+
+// Logons use a credential at many hosts, at once.
+type Logons struct {
+	credential *auth.Credential
+	options    Options
+	unproved   atomic.Bool // the secret could not be verified by NTLM, which is off
+}
+
+// New returns Logons with a credential, which Verify must prove before Begin is used.
+func New(c *auth.Credential, o Options) *Logons { return &Logons{credential: c, options: o} }
+
+// Begin begins to use the credential at a host. What it returns is a
+// probe.Prober's Authenticate.
+func (l *Logons) Begin(t probe.Target) func(context.Context, *probe.Ascent) {
+	return (&visit{Logons: l, target: t}).climb
+}
+
+// stopped reports whether the credential must not be used any longer.
+func (l *Logons) stopped() bool {
+	select {
+	case <-l.credential.Stopped():
+		return true
+	default:
+		return false
+	}
+}
+
+// A mechanism is how a host is logged on to.
+type mechanism string
+
+const (
+	undecided  mechanism = ""
+	byKerberos mechanism = "kerberos"
+	byNTLM     mechanism = "ntlm"
+	byNone     mechanism = "none"
+)
+
+// A visit is the use of the credential at one host.
+type visit struct {
+	*Logons
+	target    probe.Target
+	mechanism mechanism
+	loggedOn  bool // by SMB
+}
+
+// climb climbs one route.
+func (v *visit) climb(ctx context.Context, a *probe.Ascent) {
+	switch {
+	case v.stopped():
+	case a.Rule.Route == probe.ByPipe:
+		if by := v.choose(a, "cifs"); by != nil {
+			v.pipe(ctx, a, by)
+		}
+	case a.Rule.Object == rpc.EventLog:
+		if by := v.choose(a, "host"); by != nil {
+			v.eventLog(ctx, a, by)
+		}
+	}
+}
+
+// A logon is what a route is climbed with: a ticket, or NTLM where there is none.
+type logon struct {
+	service string // the service principal name
+	proof   *proof // nil for NTLM
+}
+
+// choose returns how to log on to a service of this class, or nil where that must
+// not be tried. The first call decides upon the mechanism.
+func (v *visit) choose(a *probe.Ascent, class string) *logon {
+	name := v.name()
+	if v.mechanism == undecided && name == "" {
+		v.useNTLM(a)
+		if v.mechanism == byNone && !v.options.AllowNTLM {
+			a.Warn("the credential was not used at an address: Kerberos needs a name, and NTLM needs --allow-ntlm")
+		}
+	}
+	service := class + "/" + cmp.Or(name, a.Address.String())
+	if v.mechanism == undecided || v.mechanism == byKerberos {
+		ticket, unknown := v.ticket(a, service)
+		switch {
+		case ticket != nil:
+			v.mechanism = byKerberos
+			a.Use(string(byKerberos))
+			return &logon{service: service, proof: &proof{ticket: ticket}}
+		case v.mechanism == byKerberos || !unknown || !v.options.AllowNTLM:
+			v.mechanism = byKerberos
+			a.Use(string(byKerberos))
+			return nil
+		}
+		v.useNTLM(a)
+	}
+	switch {
+	case v.mechanism != byNTLM || v.stopped():
+		return nil
+	case a.Rule.Route != probe.ByPipe && !v.loggedOn:
+		// NTLM by RPC cannot tell a wrong password from missing rights.
+		a.Warn("the credential was used on no port but SMB's: NTLM is tried elsewhere only after a logon there")
+		return nil
+	}
+	a.Use(string(byNTLM))
+	return &logon{service: service}
+}
+
+// useNTLM decides for NTLM where it is possible, and says why not where not.
+func (v *visit) useNTLM(a *probe.Ascent) {
+	v.mechanism = byNone
+	switch {
+	case !v.options.AllowNTLM:
+	case !v.credential.HasPassword():
+		a.Warn("the credential was not used: NTLM needs a password")
+	case v.unproved.Load():
+		a.Warn("the credential was not used: the host that was to verify it by NTLM did neither accept nor refuse it")
+	default:
+		v.mechanism = byNTLM
+	}
+}
+
+// name returns the target's name in a service principal name, "" for an address:
+// what the directory says, or else as it was given. Nothing that a host says is
+// looked at.
+func (v *visit) name() string {
+	if _, ok := v.target.Addr(); ok {
+		return ""
+	}
+	name := v.target.Name
+	if v.target.DNSHostName != "" {
+		name = v.target.DNSHostName
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// ticket asks for a ticket. unknown reports that the KDC does not know the service.
+func (v *visit) ticket(a *probe.Ascent, service string) (ticket *auth.Ticket, unknown bool) {
+	a.AskKDC(func(ctx context.Context, s *probe.Step) error {
+		t, err := v.credential.Ticket(ctx, service)
+		if err != nil {
+			s.Peer, unknown, err = v.fromKDC(err, service)
+			return err
+		}
+		s.Peer, s.Detail, ticket = t.KDC, service, t
+		return nil
+	})
+	return ticket, unknown
+}
+
+// stopFor stops the credential for what a host said of the account.
+func (l *Logons) stopFor(peer string, status uint32) {
+	l.credential.Stop(fmt.Sprintf("%s refused the logon of %s: %s", peer, l.credential.User(), statusText(status)))
+}
