@@ -61,7 +61,7 @@ func onTerminal(t *testing.T, args ...string) (cmd *exec.Cmd, terminal *os.File,
 		}
 		asked = append(asked, b[:n]...)
 	}
-	if !strings.HasPrefix(string(asked), "Password of admin@CORP.EXAMPLE") {
+	if !strings.HasPrefix(string(asked), "Password for admin@CORP.EXAMPLE") {
 		t.Errorf("asks %q", asked)
 	}
 	return cmd, terminal, out, errs
