@@ -1,88 +1,134 @@
 // Package auth holds the one credential of a run: where it comes from, what the
 // KDC gives for it, and the stop after which it is used no more.
+//
+// The KDC exchange is our own, over the messages and ciphers of gokrb5: never a
+// second proof of the secret in a run, no wait that a context cannot end, nothing
+// in the background.
 package auth
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/jcmturner/gokrb5/v8/messages"
-	"github.com/jcmturner/gokrb5/v8/types"
 )
 
-// A Source says where a credential comes from: of PasswordFile, Keytab and CCache
-// at most one, and Prompt where there is none.
-type Source struct {
-	User         string // NAME@REALM or DOMAIN\name; with a CCache it may be empty
-	PasswordFile string
-	Keytab       string
-	CCache       string
-	// Prompt reads a password without showing it; nil where nobody can be asked.
-	Prompt func(prompt string) ([]byte, error)
-}
+// ErrStopped is what every use of a credential ends with after its Stop.
+var ErrStopped = errors.New("the credential is used no more in this run")
+
+// errUnverified is the mistake of a caller.
+var errUnverified = errors.New("no ticket is asked for before the credential is verified")
 
 // A Credential is an account and what proves it. It prints, logs and marshals as
 // the user name. It may be used from many goroutines.
 type Credential struct {
-	// ...
+	account account
+	secret  secret
+	profile profile // what krb5.conf says
+
+	now       func() time.Time
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	lookupSRV func(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+
+	inForce context.Context // ends by Stop, whose reason is its cause
+	end     context.CancelCauseFunc
+
+	slots chan struct{} // one for each exchange in flight
+	turn  chan struct{} // held by the one Verify under way
+
+	mu       sync.Mutex
+	verified *proof              // what came of the one AS exchange, or nil
+	inquires map[string]*inquiry // tickets, by service in lower case
+	servers  []string            // the realm's KDCs, the last that answered first; nil until they are known
+
+	as, tgs, requests atomic.Int64
 }
 
-// Read reads a credential. It sends nothing.
-func Read(s Source) (*Credential, error) { panic("helper A") }
+func newCredential(a account, s secret, p profile) *Credential {
+	ctx, end := context.WithCancelCause(context.Background())
+	return &Credential{
+		account: a, secret: s, profile: p,
+		now: time.Now, dial: new(net.Dialer).DialContext, lookupSRV: net.DefaultResolver.LookupSRV,
+		inForce: ctx, end: end,
+		slots: make(chan struct{}, maxInFlight), turn: make(chan struct{}, 1),
+		inquires: make(map[string]*inquiry),
+	}
+}
 
 // User returns the account's name as it was given, or as the ccache tells it.
-func (c *Credential) User() string { panic("helper A") }
+func (c *Credential) User() string {
+	if c == nil {
+		return ""
+	}
+	return c.account.given
+}
 
 // HasPassword reports whether there is a password, which NTLM needs.
-func (c *Credential) HasPassword() bool { panic("helper A") }
+func (c *Credential) HasPassword() bool { return c.secret.open().password != "" }
 
-// HasKDC reports whether a realm and its KDCs are known, so that Kerberos can be asked for.
-func (c *Credential) HasKDC(ctx context.Context) bool { panic("helper A") }
-
-// Verify proves the credential by one AS exchange, the only one of a run. A
-// ccache is proved by the first ticket instead; Verify looks whether its ticket-
-// granting ticket is valid still. A *KDCError tells what a KDC said.
-func (c *Credential) Verify(ctx context.Context) error { panic("helper A") }
-
-// Ticket returns the ticket for a service, such as "cifs/ws-001.corp.example".
-// It is asked for once a run, however many callers want it, and so is a refusal.
-func (c *Credential) Ticket(ctx context.Context, service string) (*Ticket, error) { panic("helper A") }
-
-// LogOn hands the secret to the one line of a library that logs on by NTLM.
-func (c *Credential) LogOn(with func(domain, user, password string)) { panic("helper A") }
+// LogOn hands the secret to the one line of a library that logs on by NTLM: the
+// domain of a DOMAIN\name, and none for a NAME@REALM, which is then the user. It
+// does nothing where there is no password, and after Stop.
+func (c *Credential) LogOn(with func(domain, user, password string)) {
+	password := c.secret.open().password
+	if password == "" || c.inForce.Err() != nil {
+		return
+	}
+	if c.account.domain != "" {
+		with(c.account.domain, c.account.name, password)
+		return
+	}
+	with("", c.account.given, password)
+}
 
 // Stop ends every use of the credential, in flight too. The first reason stands.
-func (c *Credential) Stop(why string) { panic("helper A") }
+func (c *Credential) Stop(why string) { c.end(errors.New(why)) }
 
 // Stopped is closed by Stop.
-func (c *Credential) Stopped() <-chan struct{} { panic("helper A") }
+func (c *Credential) Stopped() <-chan struct{} { return c.inForce.Done() }
 
 // Why returns the reason of the stop, or "".
-func (c *Credential) Why() string { panic("helper A") }
-
-// A Ticket is a service ticket and its session key.
-type Ticket struct {
-	Service string               // the name that was asked for
-	Realm   string               // of the client
-	Client  types.PrincipalName
-	Ticket  messages.Ticket
-	Key     types.EncryptionKey
-	Start, End time.Time
-	KDC     string // address and port of the KDC that gave it
+func (c *Credential) Why() string {
+	if err := context.Cause(c.inForce); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
-// A KDCError is what a KDC answered instead of a ticket, or that none answered.
-type KDCError struct {
-	KDC  string // address and port
-	Code int32  // RFC 4120 section 7.5.9; 0 when Err tells
-	Text string // a sentence for the administrator
-	// NTStatus is what Windows and Samba say more exactly inside the error, or 0.
-	NTStatus uint32
-	Err  error
+// Stats are the exchanges that a credential has cost.
+type Stats struct {
+	AS, TGS  int64 // exchanges
+	Requests int64 // messages to KDCs: an AS exchange has two or three
 }
 
-func (e *KDCError) Error() string { panic("helper A") }
+// Stats returns what the credential has cost so far.
+func (c *Credential) Stats() Stats {
+	return Stats{AS: c.as.Load(), TGS: c.tgs.Load(), Requests: c.requests.Load()}
+}
 
-// Stops reports whether the error is about the account, so that the credential
-// must not be used again.
-func (e *KDCError) Stops() bool { panic("helper A") }
+// Format prints the user name, whatever the verb.
+func (c *Credential) Format(f fmt.State, verb rune) { printName(f, verb, c.User()) }
+
+// String returns the user name.
+func (c *Credential) String() string { return c.User() }
+
+// LogValue logs the user name.
+func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.User()) }
+
+// MarshalText marshals the user name, in JSON and YAML too.
+func (c *Credential) MarshalText() ([]byte, error) { return []byte(c.User()), nil }
+
+// printName prints a name as fmt would print a string of it.
+func printName(f fmt.State, verb rune, name string) {
+	switch verb {
+	case 'v', 's', 'q', 'x', 'X':
+		fmt.Fprintf(f, fmt.FormatString(f, verb), name)
+	default:
+		_, _ = io.WriteString(f, name)
+	}
+}

@@ -1,0 +1,183 @@
+package auth
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxInFlight bounds the exchanges under way.
+	maxInFlight = 16
+	// exchangeTime bounds an exchange over all KDCs, and kdcTime each of them.
+	exchangeTime = 5 * time.Second
+	kdcTime      = 1500 * time.Millisecond
+	// maxMessage bounds what a KDC may answer.
+	maxMessage = 64 << 10
+)
+
+// HasKDC reports whether a realm and its KDCs are known, so that Kerberos can be
+// asked for. A ccache may have all tickets already, so it is asked for those.
+func (c *Credential) HasKDC(ctx context.Context) bool {
+	if len(c.secret.open().tickets) > 0 {
+		return true
+	}
+	kdcs, err := c.kdcs(ctx)
+	return err == nil && len(kdcs) > 0
+}
+
+// kdcs returns the realm's KDCs as name or address and port, in the order to ask
+// them. None is an answer, an error is none.
+func (c *Credential) kdcs(ctx context.Context) ([]string, error) {
+	c.mu.Lock()
+	known := c.servers
+	c.mu.Unlock()
+	if known != nil || c.account.realm == "" {
+		return known, nil
+	}
+	found := []string{}
+	if r := c.profile.find(c.account.realm); r != nil && len(r.kdcs) > 0 {
+		found = r.kdcs
+	} else if !c.profile.noDNS {
+		var err error
+		if found, err = c.lookupKDCs(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.servers == nil {
+		c.servers = slices.Clone(found)
+	}
+	return c.servers, nil
+}
+
+// lookupKDCs asks DNS for the realm's KDCs.
+func (c *Credential) lookupKDCs(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTime)
+	defer cancel()
+	_, records, err := c.lookupSRV(ctx, "kerberos", "tcp", c.account.realm)
+	var failed *net.DNSError
+	if errors.As(err, &failed) && failed.IsNotFound {
+		return []string{}, nil
+	}
+	found := []string{}
+	for _, r := range records { // a name that is none of DNS comes as an error beside the others
+		if host := strings.TrimSuffix(r.Target, "."); host != "" && len(found) < maxKDCs {
+			found = append(found, net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
+		}
+	}
+	if len(found) == 0 && err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// prefer puts a KDC that answered before the others.
+func (c *Credential) prefer(kdc string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.servers, kdc); i > 0 {
+		c.servers = slices.Concat([]string{kdc}, c.servers[:i], c.servers[i+1:])
+	}
+}
+
+// exchange sends a message to the KDCs in turn until one answers, and returns the
+// answer and the address of who gave it. Where none does that is a *KDCError, but
+// where the caller left or the credential was stopped it is their error.
+func (c *Credential) exchange(ctx context.Context, kdcs []string, message []byte) (answer []byte, from string, err error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	case <-c.inForce.Done():
+		return nil, "", ErrStopped
+	}
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, exchangeTime)
+	defer cancel()
+	defer context.AfterFunc(c.inForce, cancel)()
+	for i, kdc := range kdcs {
+		answer, from, err = c.talk(ctx, kdc, i == len(kdcs)-1, message)
+		if err == nil {
+			c.prefer(kdc)
+			return answer, from, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case c.inForce.Err() != nil:
+		return nil, "", ErrStopped
+	case caller.Err() != nil:
+		return nil, "", caller.Err()
+	}
+	return nil, "", c.unanswered(kdcs, from, err)
+}
+
+// talk sends a message to one KDC. from is its address, as soon as it is known.
+func (c *Credential) talk(ctx context.Context, kdc string, last bool, message []byte) (answer []byte, from string, err error) {
+	if !last {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, kdcTime)
+		defer cancel()
+	}
+	if ctx.Err() != nil {
+		return nil, kdc, ctx.Err()
+	}
+	conn, err := c.dial(ctx, "tcp", kdc)
+	if err != nil {
+		return nil, kdc, err
+	}
+	defer conn.Close()
+	from = conn.RemoteAddr().String()
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+
+	c.requests.Add(1)
+	framed := binary.BigEndian.AppendUint32(nil, uint32(len(message))) //nolint:gosec // our own message, some kilobytes
+	if _, err := conn.Write(append(framed, message...)); err != nil {
+		return nil, from, err
+	}
+	var header [4]byte
+	if _, err := io.ReadFull(conn, header[:]); err != nil {
+		return nil, from, err
+	}
+	length := binary.BigEndian.Uint32(header[:])
+	if length == 0 || length > maxMessage {
+		return nil, from, ErrGarbled
+	}
+	answer = make([]byte, length)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return nil, from, err
+	}
+	return answer, from, nil
+}
+
+// unanswered is what is said where no KDC answers.
+func (c *Credential) unanswered(kdcs []string, last string, err error) error {
+	if c.account.realm == "" {
+		return &KDCError{Err: ErrNoKDC, Text: fmt.Sprintf("The realm of %s is not known: name the user as NAME@REALM.", c.User())}
+	}
+	if len(kdcs) == 0 {
+		return &KDCError{
+			Err:  ErrNoKDC,
+			Text: fmt.Sprintf("No KDC of realm %s is known: neither krb5.conf nor the DNS record _kerberos._tcp.%[1]s names one.", sayName(c.account.realm)),
+		}
+	}
+	return &KDCError{
+		KDC: last, Err: err,
+		Text: fmt.Sprintf("No KDC of realm %s answered: %s.", sayName(c.account.realm), sayName(strings.Join(kdcs, ", "))),
+	}
+}
