@@ -96,15 +96,24 @@ func (c *changed) message() ([]byte, error) {
 }
 
 // mutated returns a change of one to three messages, from a seed: bits and bytes other than they were, bytes too many
-// or too few, lengths beyond all bounds, an early end. Of most conversations the first messages are the likeliest.
-func mutated(seed uint64) func(int, []byte) []byte {
+// or too few, lengths beyond all bounds, an early end. Of a message that keeps returns, so many first bytes are changed
+// at most, and as many stay in place: a changed NTLM challenge would have an answer that counts as a wrong password.
+func mutated(seed uint64, keeps func(n int, msg []byte) int) func(int, []byte) []byte {
 	r := rand.New(rand.NewPCG(seed, 5))
 	hit := map[int]bool{}
 	for range 1 + r.IntN(3) {
 		hit[r.IntN(8)] = true
 	}
 	return func(n int, msg []byte) []byte {
-		if !hit[n] {
+		changeable := len(msg)
+		if keeps != nil {
+			changeable = min(changeable, keeps(n, msg))
+		}
+		if !hit[n] || changeable == 0 {
+			return msg
+		}
+		if changeable < len(msg) {
+			msg[r.IntN(changeable)] ^= 1 << r.IntN(8)
 			return msg
 		}
 		at := r.IntN(len(msg))

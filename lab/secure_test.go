@@ -5,13 +5,12 @@ package lab_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,51 +27,13 @@ import (
 // mutations is how many mutated conversations each authenticated path must stand.
 var mutations = flag.Int("mutations", 200, "mutated conversations on each authenticated path")
 
-func password(t *testing.T, of string) string {
-	t.Helper()
-	p := os.Getenv("GPREACH_LAB_PASSWORD_" + of)
-	if p == "" {
-		t.Fatal("not in a lab; see the top of lab_test.go")
-	}
-	return p
-}
-
-// byPassword is a credential of the lab's domain.
-func byPassword(t *testing.T, user, password string) *auth.Credential {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return read(t, auth.Source{User: user, PasswordFile: file})
-}
-
-func read(t *testing.T, s auth.Source) *auth.Credential {
-	t.Helper()
-	c, err := auth.Read(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// cache is a credential cache that kinit wrote.
-func cache(t *testing.T, user, password string) *auth.Credential {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ccache")
-	cmd := exec.CommandContext(t.Context(), "kinit", "-c", file, user)
-	cmd.Stdin = strings.NewReader(password + "\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("kinit: %v\n%s", err, out)
-	}
-	return read(t, auth.Source{CCache: file})
-}
-
 // climber is a prober in the lab that uses a credential. Every name is the domain controller's.
 func climber(logons *secure.Logons) *probe.Prober {
 	return &probe.Prober{
-		Dial:    new(net.Dialer).DialContext,
-		Lookup:  func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr(dcAddr)}, nil },
+		Dial: new(net.Dialer).DialContext,
+		Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr(dcAddr)}, nil
+		},
 		Timeout: 3 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,
 		NoIdentify: true, NoWMIPort: true, Authenticate: logons.Begin,
 	}
@@ -112,26 +73,26 @@ func TestLogons(t *testing.T) {
 		granted = "pipe granted log granted"
 		denied  = "pipe denied [call denied ElfrOpenELW: status 0xC0000022 (STATUS_ACCESS_DENIED)] log granted"
 	)
-	keytab := filepath.Join(os.Getenv("GPREACH_LAB_DIR"), "keys", "gpadmin.keytab")
+	keytab := labFile("keys", "gpadmin.keytab")
 	tests := []struct {
 		name       string
 		credential *auth.Credential
 		target     string
 		want       string
 	}{
-		{"administrator by Kerberos", byPassword(t, "Administrator@CORP.EXAMPLE", admin), dcName, "kerberos " + granted},
-		{"administrator by Kerberos, DOMAIN\\name, dotless", byPassword(t, `CORP\Administrator`, admin), "DC1.", "kerberos " + granted},
-		{"delegated by Kerberos", byPassword(t, "gpadmin@CORP.EXAMPLE", delegated), dcName, "kerberos " + denied},
-		{"delegated by keytab", read(t, auth.Source{User: "gpadmin@CORP.EXAMPLE", Keytab: keytab}), dcName, "kerberos " + denied},
-		{"delegated by ccache", cache(t, "gpadmin@CORP.EXAMPLE", delegated), dcName, "kerberos " + denied},
-		{"administrator by NTLM", byPassword(t, `CORP\Administrator`, admin), dcAddr, "ntlm " + granted},
-		{"administrator by NTLM, NAME@REALM", byPassword(t, "Administrator@CORP.EXAMPLE", admin), dcAddr, "ntlm " + granted},
-		{"delegated by NTLM", byPassword(t, `CORP\gpadmin`, delegated), dcAddr, "ntlm " + denied},
-		{"a name that the KDC does not know", byPassword(t, `CORP\gpadmin`, delegated), "nobody.corp.example",
+		{"administrator by Kerberos", withPassword(t, "Administrator@CORP.EXAMPLE", admin), dcName, "kerberos " + granted},
+		{"administrator by Kerberos, DOMAIN\\name, dotless", withPassword(t, `CORP\Administrator`, admin), "DC1.", "kerberos " + granted},
+		{"delegated by Kerberos", withPassword(t, "gpadmin@CORP.EXAMPLE", delegated), dcName, "kerberos " + denied},
+		{"delegated by keytab", credential(t, auth.Source{User: "gpadmin@CORP.EXAMPLE", Keytab: keytab}), dcName, "kerberos " + denied},
+		{"delegated by ccache", credential(t, auth.Source{CCache: kinit(t)}), dcName, "kerberos " + denied},
+		{"administrator by NTLM", withPassword(t, `CORP\Administrator`, admin), dcAddr, "ntlm " + granted},
+		{"administrator by NTLM, NAME@REALM", withPassword(t, "Administrator@CORP.EXAMPLE", admin), dcAddr, "ntlm " + granted},
+		{"delegated by NTLM", withPassword(t, `CORP\gpadmin`, delegated), dcAddr, "ntlm " + denied},
+		{"a name that the KDC does not know", withPassword(t, `CORP\gpadmin`, delegated), "nobody.corp.example",
 			"ntlm pipe denied [authenticate unsupported Realm CORP.EXAMPLE knows no service cifs/nobody.corp.example: is this the host's name in the directory? (Kerberos error 7)] [call denied ElfrOpenELW: status 0xC0000022 (STATUS_ACCESS_DENIED)] log granted"},
-		{"another host than the ticket's", byPassword(t, "gpadmin@CORP.EXAMPLE", delegated), "ws-001.corp.example",
+		{"another host than the ticket's", withPassword(t, "gpadmin@CORP.EXAMPLE", delegated), "ws-001.corp.example",
 			"kerberos pipe denied [authenticate logon-failed status 0xC000006D (STATUS_LOGON_FAILURE)] log untested [bind unsupported bind_nak, reason 0]"},
-		{"a keytab at an address", read(t, auth.Source{User: "gpadmin@CORP.EXAMPLE", Keytab: keytab}), dcAddr, "none pipe untested log untested"},
+		{"a keytab at an address", credential(t, auth.Source{User: "gpadmin@CORP.EXAMPLE", Keytab: keytab}), dcAddr, "none pipe untested log untested"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +106,7 @@ func TestLogons(t *testing.T) {
 		})
 	}
 	t.Run("an address without NTLM", func(t *testing.T) {
-		p := climber(secure.New(verified(t, byPassword(t, "Administrator@CORP.EXAMPLE", admin)), secure.Options{}))
+		p := climber(secure.New(verified(t, withPassword(t, "Administrator@CORP.EXAMPLE", admin)), secure.Options{}))
 		if got := climb(t, p, dcAddr); got != "none pipe untested log untested" {
 			t.Error(got)
 		}
@@ -154,7 +115,7 @@ func TestLogons(t *testing.T) {
 
 // A wrong password by NTLM stops everything: the route after it, and every host after this.
 func TestWrongPasswordByNTLM(t *testing.T) {
-	c := byPassword(t, `CORP\lockme`, "not the password")
+	c := withPassword(t, `CORP\lockme`, "not the password")
 	p := climber(secure.New(c, secure.Options{AllowNTLM: true}))
 	want := "ntlm pipe denied [authenticate logon-failed status 0xC000006D (STATUS_LOGON_FAILURE)] log untested"
 	if got := climb(t, p, dcAddr); got != want {
@@ -173,7 +134,7 @@ func TestWrongPasswordByNTLM(t *testing.T) {
 func TestVerifyByNTLM(t *testing.T) {
 	t.Setenv("KRB5_CONFIG", os.DevNull)
 	targets := slices.Values([]probe.Target{{Name: dcName}, {Name: idleAddr}, {Name: dcAddr}})
-	c := byPassword(t, `CORP\gpadmin`, password(t, "GPADMIN"))
+	c := withPassword(t, `CORP\gpadmin`, password(t, "GPADMIN"))
 	l := secure.New(c, secure.Options{AllowNTLM: true})
 	p := climber(l)
 	if err := l.Verify(t.Context(), p, targets); err != nil {
@@ -225,7 +186,7 @@ func TestReplySignatures(t *testing.T) {
 	for _, target := range []string{dcName, dcAddr} {
 		for _, tt := range tests {
 			t.Run(tt.name+" of "+target, func(t *testing.T) {
-				c := verified(t, byPassword(t, "Administrator@CORP.EXAMPLE", password(t, "ADMINISTRATOR")))
+				c := verified(t, withPassword(t, "Administrator@CORP.EXAMPLE", password(t, "ADMINISTRATOR")))
 				p := climber(secure.New(c, secure.Options{AllowNTLM: true}))
 				p.Dial = (&interposer{port: tt.port, nth: 2, change: tt.change}).dial
 				got := climb(t, p, target)
@@ -244,22 +205,46 @@ func TestReplySignatures(t *testing.T) {
 // What a host says may be anything: no crash, no hang, nothing left running, no memory to speak of.
 func TestMutatedReplies(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	paths := []struct{ name, target, port string }{
-		{"pipe by Kerberos", dcName, "445"},
-		{"pipe by NTLM", dcAddr, "445"},
-		{"EventLog by Kerberos", dcName, ""},
-		{"EventLog by NTLM", dcAddr, ""},
+	admin := withPassword(t, "Administrator@CORP.EXAMPLE", password(t, "ADMINISTRATOR"))
+	if err := admin.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Of an account that does not exist no logon counts, so the challenge to it may be changed.
+	nobody := func() *auth.Credential { return withPassword(t, `CORP\nobody`, "no password") }
+	challenge := func(n int, msg []byte) int { // in the second message of SMB
+		if n == 1 {
+			return 4 + 64
+		}
+		return len(msg)
+	}
+	sealed := func(n int, msg []byte) int { // in the token of the bind_ack
+		if n == 0 {
+			return len(msg) - int(binary.LittleEndian.Uint16(msg[10:]))
+		}
+		return len(msg)
+	}
+	admins := func() *auth.Credential { return admin }
+	paths := []struct {
+		name, target, port string
+		credential         func() *auth.Credential
+		keeps              func(int, []byte) int
+	}{
+		{"pipe by Kerberos", dcName, "445", admins, nil},
+		{"pipe by NTLM", dcAddr, "445", admins, challenge},
+		{"challenge by NTLM", dcAddr, "445", nobody, nil},
+		{"EventLog by Kerberos", dcName, "", admins, nil},
+		{"EventLog by NTLM", dcAddr, "", admins, sealed},
 	}
 	for _, path := range paths {
 		t.Run(path.name, func(t *testing.T) {
-			c := verified(t, byPassword(t, "Administrator@CORP.EXAMPLE", password(t, "ADMINISTRATOR")))
 			seen := map[string]int{}
 			var most, whole uint64
 			start := time.Now()
 			for seed := range *mutations {
+				c := path.credential()
 				p := climber(secure.New(c, secure.Options{AllowNTLM: true}))
 				p.Timeout = 100 * time.Millisecond // it may pass: a message cut short is waited for
-				p.Dial = (&interposer{port: path.port, nth: 2, change: mutated(uint64(seed))}).dial
+				p.Dial = (&interposer{port: path.port, nth: 2, change: mutated(uint64(seed), path.keeps)}).dial
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				got := climb(t, p, path.target)
@@ -270,9 +255,8 @@ func TestMutatedReplies(t *testing.T) {
 						seen[what]++
 					}
 				}
-				if why := c.Why(); why != "" { // the host's statuses are mutated too
-					c = verified(t, byPassword(t, "Administrator@CORP.EXAMPLE", password(t, "ADMINISTRATOR")))
-					seen["stopped"]++
+				if why := admin.Why(); why != "" {
+					t.Fatalf("seed %d: stopped: %s", seed, why)
 				}
 			}
 			t.Logf("%d in %v: at most %d KiB, %d KiB on average; %v",
@@ -292,9 +276,9 @@ func TestNoNTLMOnTheCable(t *testing.T) {
 	secret := password(t, "GPADMIN")
 	for _, ntlm := range []bool{false, true} {
 		c := startCapture(t)
-		credential := verified(t, byPassword(t, "gpadmin@CORP.EXAMPLE", secret))
+		logon := verified(t, withPassword(t, "gpadmin@CORP.EXAMPLE", secret))
 		for _, target := range []string{dcName, dcAddr, "nobody.corp.example"} {
-			climb(t, climber(secure.New(credential, secure.Options{AllowNTLM: ntlm})), target)
+			climb(t, climber(secure.New(logon, secure.Options{AllowNTLM: ntlm})), target)
 		}
 		file := c.stop(t)
 		n, shown := frames(t, file, "ntlmssp")
@@ -308,18 +292,14 @@ func TestNoNTLMOnTheCable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, form := range [][]byte{[]byte(secret), utf16le(secret)} {
+		var wide []byte
+		for _, c := range []byte(secret) {
+			wide = append(wide, c, 0)
+		}
+		for _, form := range [][]byte{[]byte(secret), wide} {
 			if bytes.Contains(raw, form) {
 				t.Error("the password crosses the cable")
 			}
 		}
 	}
-}
-
-func utf16le(s string) []byte {
-	var b []byte
-	for _, c := range []byte(s) {
-		b = append(b, c, 0)
-	}
-	return b
 }
