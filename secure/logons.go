@@ -154,7 +154,7 @@ func (v *visit) ticket(a *probe.Ascent, service string) (ticket *auth.Ticket, un
 	a.AskKDC(func(ctx context.Context, s *probe.Step) error {
 		t, err := v.credential.Ticket(ctx, service)
 		if err != nil {
-			s.Peer, unknown, err = v.fromKDC(err, service)
+			s.Peer, unknown, err = v.fromKDC(err)
 			return err
 		}
 		s.Peer, s.Detail, ticket = t.KDC, service, t

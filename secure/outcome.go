@@ -37,7 +37,7 @@ type source interface {
 
 // fromKDC makes an outcome of a ticket that was not given. The credential has
 // been stopped already, where that is due.
-func (l *Logons) fromKDC(err error, service string) (peer string, unknown bool, out error) {
+func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 	k, ok := errors.AsType[*auth.KDCError](err)
 	if !ok {
 		if l.stopped() {
@@ -45,7 +45,7 @@ func (l *Logons) fromKDC(err error, service string) (peer string, unknown bool, 
 		}
 		return "", false, err
 	}
-	text := fmt.Sprintf("%s: %s", service, k.Error())
+	text := k.Error()
 	f := &probe.Failure{Outcome: probe.Unsupported, Code: uint32(k.Code), Text: text, Err: err} //nolint:gosec // a KDC's error is a small number
 	switch {
 	case k.Code == 0 && k.Err == nil && l.stopped():
