@@ -107,6 +107,7 @@ func TestAccess(t *testing.T) {
 		{"denied everywhere", but(throughPipe, 5, denied), but(overTCP, 3, says(probe.AccessDenied, 5)), "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable denied (rights of the account)", "neither Event Log Readers nor Administrators"},
 		{"denied one log of two", throughPipe, but(overTCP, 4, says(probe.AccessDenied, 5)), "kerberos denied unproven " + in + " LOG reachable denied (rights of the account)", "neither Event Log Readers nor Administrators"},
 		{"logon refused", but(throughPipe, 2, says(probe.LogonFailed, 0xC000015B)), overTCP, "kerberos denied unproven NP reachable denied (rights of the account) " + over, "refuses the logon"},
+		{"the ticket is of no use", but(throughPipe, 2, says(probe.LogonFailed, 0xC000006D)), nil, "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable untested", "0xC000006D"},
 		{"locked out", but(throughPipe, 2, says(probe.LockedOut, 0xC0000234)), nil, "kerberos denied unproven NP reachable denied (accounts in the directory) LOG reachable untested", "the account is locked"},
 		{"another host", but(throughPipe, 2, wrong), but(overTCP, 2, wrong), "kerberos unproven unproven NP reachable untested (DNS) LOG reachable untested (DNS)", "did not prove"},
 		{"no service name", but(throughPipe, 0, says(probe.Unsupported, 7)), but(overTCP, 0, says(probe.Unsupported, 7)), "kerberos unproven unproven NP reachable untested (accounts in the directory) LOG reachable untested (accounts in the directory)", "setspn -L"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,6 +98,11 @@ func TestPrompt(t *testing.T) {
 func TestInterruptAtPrompt(t *testing.T) {
 	t.Parallel()
 	cmd, terminal, out, errs := onTerminal(t, "check", "192.0.2.1", "--user", "admin@CORP.EXAMPLE")
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for echoes(t, terminal) { // until it is being read
+		<-again.C
+	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
