@@ -44,7 +44,7 @@ func readProfile() (profile, error) {
 	}
 	p := profile{domains: make(map[string]string)}
 	for _, file := range files {
-		f, err := os.Open(file)
+		f, err := os.Open(file) //nolint:gosec // G304: it is the user who names the file
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
