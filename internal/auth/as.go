@@ -81,8 +81,8 @@ func (c *Credential) known() *proof {
 func (c *Credential) logOn(ctx context.Context) (ticket *Ticket, final bool, err error) {
 	kdcs, err := c.kdcs(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, false, ctx.Err()
+		if ended(ctx) != nil {
+			return nil, false, ended(ctx)
 		}
 		return nil, false, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
 	}

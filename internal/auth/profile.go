@@ -89,6 +89,7 @@ func (p *profile) read(r io.Reader) error {
 			if depth--; depth == 0 && section == "realms" {
 				p.addRealm(name, kdcs)
 			}
+		case isPair && strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}"):
 		case isPair && strings.HasPrefix(value, "{"):
 			if depth++; depth == 1 {
 				name, kdcs = key, nil
