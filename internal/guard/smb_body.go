@@ -67,6 +67,8 @@ func checkBody(h smbHeader, r *wire.Reader) error {
 	case smbWrite:
 		want = 17
 		r.Bytes(14) // Reserved to WriteChannelInfoLength
+	default:
+		r.Fail("command %d is none that is asked", h.Command)
 	}
 	if r.Err() == nil && size != want {
 		r.Fail("response to command %d of size %d", h.Command, size)
