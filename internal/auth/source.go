@@ -188,7 +188,7 @@ func readKeytab(file string, a account) ([]types.EncryptionKey, error) {
 	}
 	var table keytab.Keytab
 	if guarded(func() error { return table.Unmarshal(b) }) != nil { // its words would quote the file
-		return nil, errors.New("the keytab is none")
+		return nil, errors.New("the keytab file is not a keytab")
 	}
 	newest := make(map[int32]uint32)
 	keys := make(map[int32]types.EncryptionKey)
