@@ -34,7 +34,7 @@ func (c *Credential) HasKDC(ctx context.Context) bool {
 }
 
 // kdcs returns the realm's KDCs as name or address and port, in the order to ask
-// them. None is an answer, an error is none.
+// them. Whether there are any is found out once; an error leaves that open.
 func (c *Credential) kdcs(ctx context.Context) ([]string, error) {
 	c.mu.Lock()
 	known := c.servers

@@ -36,7 +36,7 @@ func private(f *os.File, _ fs.FileInfo) error {
 			continue
 		}
 		if who := (*windows.SID)(unsafe.Pointer(&entry.SidStart)); isMany(who) { //nolint:gosec // how Windows lays out an entry: the SID begins there
-			return fmt.Errorf(`%s may read it: icacls FILE /inheritance:r /grant:r "%%USERNAME%%:R"`, who)
+			return fmt.Errorf("%s may read it: icacls FILE /inheritance:r /grant:r USER:R", who)
 		}
 	}
 	return nil
