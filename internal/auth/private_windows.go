@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -44,13 +45,12 @@ func private(f *os.File, _ fs.FileInfo) error {
 
 // isMany reports whether a SID stands for people that nobody has counted.
 func isMany(who *windows.SID) bool {
-	for _, known := range []windows.WELL_KNOWN_SID_TYPE{
+	known := []windows.WELL_KNOWN_SID_TYPE{
 		windows.WinWorldSid, windows.WinAuthenticatedUserSid, windows.WinBuiltinUsersSid, windows.WinBuiltinGuestsSid,
 		windows.WinInteractiveSid, windows.WinNetworkSid, windows.WinAnonymousSid,
-	} {
-		if who.IsWellKnown(known) {
-			return true
-		}
+	}
+	if slices.ContainsFunc(known, who.IsWellKnown) {
+		return true
 	}
 	const domainUsers, domainGuests, domainComputers = 513, 514, 515
 	n := who.SubAuthorityCount()
