@@ -90,7 +90,7 @@ func (c *Credential) logOn(ctx context.Context) (ticket *Ticket, final bool, err
 	if len(kdcs) == 0 {
 		return nil, true, c.unanswered(nil, "", nil)
 	}
-	if strings.ContainsFunc(c.account.name+c.account.realm, func(r rune) bool { return r > '~' }) { // gokrb5 cannot encode them
+	if !c.account.isASCII() {
 		return nil, true, &KDCError{Err: ErrNoKDC, Text: "Kerberos is used only for accounts whose names are ASCII."}
 	}
 	c.as.Add(1)

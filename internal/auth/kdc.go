@@ -30,7 +30,7 @@ func (c *Credential) HasKDC(ctx context.Context) bool {
 		return true
 	}
 	kdcs, err := c.kdcs(ctx)
-	return err == nil && len(kdcs) > 0
+	return err == nil && len(kdcs) > 0 && c.account.isASCII()
 }
 
 // kdcs returns the realm's KDCs as name or address and port, in the order to ask
