@@ -98,6 +98,16 @@ def computers():
         computer(number, **({"msDS-SupportedEncryptionTypes": AES} if number <= 8 else {}))
 
 
+def crowd():
+    """crowd-0001 to crowd-1000 are the domain controller under other names, each a service with tickets of its own."""
+    names = [f"crowd-{number:04}" for number in range(1, 1001)]
+    modify(f"CN=DC1,OU=Domain Controllers,{BASE}", ldb.FLAG_MOD_ADD,
+           servicePrincipalName=[f"HOST/{name}.{DNS}" for name in names])
+    for name in names:
+        db.add({"dn": f"DC={name},DC={DNS},CN=MicrosoftDNS,DC=DomainDnsZones,{BASE}", "objectClass": "dnsNode",
+                "dnsRecord": [record("10.77.0.10")]})
+
+
 def keytabs(folder):
     os.makedirs(folder, mode=0o700)
     credentials = Credentials()
@@ -121,5 +131,6 @@ db.transaction_start()
 policy()
 users({name: os.environ[f"GPREACH_LAB_PASSWORD_{name.upper()}"] for name in ("gpadmin", "lowpriv", "lockme", "other")})
 computers()
+crowd()
 db.transaction_commit()
 keytabs(sys.argv[1])

@@ -12,7 +12,7 @@
 #              10.77.0.101 - 10.77.0.130  nothing listens; for simulated hosts that a test starts there
 #
 # The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-010 at 10.77.0.101 to 110,
-# and keytabs of them: lab/populate.py. exec tells CMD of them by its environment:
+# keytabs of them, and a crowd of other names of the domain controller: lab/populate.py. exec tells CMD of them by its environment:
 #
 #   GPREACH_LAB_DIR            the lab's files; keys/hosts.keytab, keys/gpadmin.keytab, keys/rc4only.keytab
 #   GPREACH_LAB_PASSWORD_NAME  of ADMINISTRATOR, GPADMIN, LOWPRIV, LOCKME, and OTHER for all others

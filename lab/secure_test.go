@@ -88,10 +88,14 @@ func TestLogons(t *testing.T) {
 		{"administrator by NTLM", withPassword(t, `CORP\Administrator`, admin), dcAddr, "ntlm " + granted},
 		{"administrator by NTLM, NAME@REALM", withPassword(t, "Administrator@CORP.EXAMPLE", admin), dcAddr, "ntlm " + granted},
 		{"delegated by NTLM", withPassword(t, `CORP\gpadmin`, delegated), dcAddr, "ntlm " + denied},
-		{"a name that the KDC does not know", withPassword(t, `CORP\gpadmin`, delegated), "nobody.corp.example",
-			"ntlm pipe denied [authenticate unsupported Realm CORP.EXAMPLE knows no service cifs/nobody.corp.example: is this the host's name in the directory? (Kerberos error 7)] [call denied ElfrOpenELW: status 0xC0000022 (STATUS_ACCESS_DENIED)] log granted"},
-		{"another host than the ticket's", withPassword(t, "gpadmin@CORP.EXAMPLE", delegated), "ws-001.corp.example",
-			"kerberos pipe denied [authenticate logon-failed status 0xC000006D (STATUS_LOGON_FAILURE)] log untested [bind unsupported bind_nak, reason 0]"},
+		{
+			"a name that the KDC does not know", withPassword(t, `CORP\gpadmin`, delegated), "nobody.corp.example",
+			"ntlm pipe denied [authenticate unsupported Realm CORP.EXAMPLE knows no service cifs/nobody.corp.example: is this the host's name in the directory? (Kerberos error 7)] [call denied ElfrOpenELW: status 0xC0000022 (STATUS_ACCESS_DENIED)] log granted",
+		},
+		{
+			"another host than the ticket's", withPassword(t, "gpadmin@CORP.EXAMPLE", delegated), "ws-001.corp.example",
+			"kerberos pipe denied [authenticate logon-failed status 0xC000006D (STATUS_LOGON_FAILURE)] log untested [bind unsupported bind_nak, reason 0]",
+		},
 		{"a keytab at an address", credential(t, auth.Source{User: "gpadmin@CORP.EXAMPLE", Keytab: keytab}), dcAddr, "none pipe untested log untested"},
 	}
 	for _, tt := range tests {

@@ -15,9 +15,10 @@ import (
 
 // A rung is a step that a test's credential tries.
 type rung struct {
-	stage probe.Stage
-	kdc   bool
-	err   error
+	stage  probe.Stage
+	kdc    bool
+	goesOn bool // whatever comes of it
+	err    error
 }
 
 // says is a failure of this outcome and code.
@@ -48,7 +49,7 @@ func logon(tries map[string][]rung) func(probe.Target) func(context.Context, *pr
 				a.Use("kerberos")
 			}
 			for _, r := range steps {
-				if !try(a, r) {
+				if !try(a, r) && !r.goesOn {
 					return
 				}
 			}
@@ -106,9 +107,11 @@ func TestAccess(t *testing.T) {
 		{"denied everywhere", but(throughPipe, 5, denied), but(overTCP, 3, says(probe.AccessDenied, 5)), "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable denied (rights of the account)", "neither Event Log Readers nor Administrators"},
 		{"denied one log of two", throughPipe, but(overTCP, 4, says(probe.AccessDenied, 5)), "kerberos denied unproven " + in + " LOG reachable denied (rights of the account)", "neither Event Log Readers nor Administrators"},
 		{"logon refused", but(throughPipe, 2, says(probe.LogonFailed, 0xC000015B)), overTCP, "kerberos denied unproven NP reachable denied (rights of the account) " + over, "refuses the logon"},
+		{"the ticket is of no use", but(throughPipe, 2, says(probe.LogonFailed, 0xC000006D)), nil, "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable untested", "0xC000006D"},
 		{"locked out", but(throughPipe, 2, says(probe.LockedOut, 0xC0000234)), nil, "kerberos denied unproven NP reachable denied (accounts in the directory) LOG reachable untested", "the account is locked"},
 		{"another host", but(throughPipe, 2, wrong), but(overTCP, 2, wrong), "kerberos unproven unproven NP reachable untested (DNS) LOG reachable untested (DNS)", "did not prove"},
 		{"no service name", but(throughPipe, 0, says(probe.Unsupported, 7)), but(overTCP, 0, says(probe.Unsupported, 7)), "kerberos unproven unproven NP reachable untested (accounts in the directory) LOG reachable untested (accounts in the directory)", "setspn -L"},
+		{"NTLM, where the KDC does not know the host", append([]rung{{stage: probe.Authenticate, kdc: true, goesOn: true, err: says(probe.Unsupported, 7)}}, throughPipe[1:]...), overTCP[1:], "kerberos unproven unproven " + in + " " + over, "opens on TCP 445"},
 		{"kept away by the KDC", but(throughPipe, 0, says(probe.AccessDenied, 12)), nil, "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable untested", "policy"},
 		{"the KDC is silent", but(throughPipe, 0, context.DeadlineExceeded), nil, "kerberos unproven unproven NP reachable untested (network firewall) LOG reachable untested", "No KDC answered"},
 		{"stopped", but(throughPipe, 2, context.Canceled), nil, "kerberos unproven unproven NP reachable untested LOG reachable untested", "given up"},

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -106,10 +107,11 @@ func operation(op Operation, findings []Finding, silent, given bool) OperationSt
 // decisive returns the step that the wording about a finding is about.
 func (f *Finding) decisive() Step {
 	_, with := f.Trail.anonymous()
-	for _, s := range with {
-		if f.Access == Denied && f.Verdict == Reachable && (s.Outcome == AccessDenied || s.Outcome == LogonFailed || s.Outcome == LockedOut) {
-			return s
-		}
+	if at := slices.IndexFunc(with, Step.refuses); at >= 0 && f.Access == Denied && f.Verdict == Reachable {
+		return with[at]
+	}
+	if f.Access == Granted {
+		return f.Trail.last()
 	}
 	if failed, ok := f.Trail.Failed(); ok && (f.Verdict == Unreachable || failed.by != anonymously) {
 		return failed

@@ -112,6 +112,7 @@ func judgeDCOM(t Trail, mapper Verdict) Verdict {
 }
 
 // judgeAccess tells whether the credential was let in, of a trail's steps with it.
+// A KDC that does not know the host decides upon the mechanism, where steps follow.
 func judgeAccess(t Trail) Access {
 	_, with := t.anonymous()
 	access := Untested
@@ -119,19 +120,20 @@ func judgeAccess(t Trail) Access {
 		access = Granted
 	}
 	for i, s := range with {
-		switch s.Outcome {
-		case OK:
-		case Unsupported:
-			if s.by != byKDC || i == len(with)-1 { // where the KDC did not know the service, NTLM was used instead
-				access = Untested
-			}
-		case AccessDenied, LogonFailed, LockedOut:
+		switch {
+		case s.Outcome == OK, s.by == byKDC && s.Outcome == Unsupported && i < len(with)-1:
+		case s.refuses():
 			return Denied
 		default:
 			access = Untested
 		}
 	}
 	return access
+}
+
+// refuses reports whether a step with a credential ended by its being refused.
+func (s Step) refuses() bool {
+	return s.Outcome == AccessDenied || s.Outcome == LogonFailed || s.Outcome == LockedOut
 }
 
 // judgeOperation sums up the findings that op needs. The first status that

@@ -67,7 +67,7 @@ const (
 const (
 	reasonProof = `What answers on {peer} did not prove that it is the host that was meant ({detail}), so it got nothing of the credential.`
 	fixProof    = `Compare the name in DNS with the host that has the address; where they agree, look for two computer accounts with the same service name (setspn -X), and join the host anew if its password in the directory is an old one.`
-	fixLogon    = `Look at the host's clock, and at its user rights "Access this computer from the network" and "Deny access to this computer from the network".`
+	fixLogon    = `{key}Look at the host's clock, and at its user rights "Access this computer from the network" and "Deny access to this computer from the network".`
 	fixAccount  = `Look at the account in the directory, correct the credential, and run it again: nothing more was tried with it.`
 	fixReaders  = `Add the account to the group Event Log Readers or Administrators of the host`
 )

@@ -141,6 +141,11 @@ func (s scene) word(name, tell string) string {
 		return s.gpo()
 	case "right":
 		return s.right()
+	case "key":
+		if s.seen.credential == "kerberos" && s.step.code == statusLogonFailure {
+			return "By Kerberos this is no wrong password: most likely the host is another one than the name says, or has lost its place in the domain (Test-ComputerSecureChannel). "
+		}
+		return ""
 	case "uac":
 		if s.seen.credential == "ntlm" {
 			return "; of a local account, also set LocalAccountTokenFilterPolicy to 1 on the host"
@@ -174,8 +179,10 @@ func (s scene) right() string {
 	return readers
 }
 
-// faultDenied is the RPC fault ERROR_ACCESS_DENIED.
-const faultDenied = 5
+const (
+	faultDenied        = 5          // the RPC fault ERROR_ACCESS_DENIED
+	statusLogonFailure = 0xC000006D // STATUS_LOGON_FAILURE
+)
 
 // sentence makes the first letter a capital.
 func sentence(s string) string {

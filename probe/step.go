@@ -71,6 +71,10 @@ const (
 	byKDC              // at a KDC, with the credential
 )
 
+// WithCredential reports whether the step was tried with the credential: at the
+// host, or at a KDC for the host's sake.
+func (s Step) WithCredential() bool { return s.by != anonymously }
+
 // A Trail is the steps towards one rule, first to last.
 type Trail []Step
 

@@ -30,14 +30,25 @@ func ladder(b *strings.Builder, r *probe.Report) {
 		if (f.Verdict != probe.Reachable || r.LoggingOn) && f.Cause == (probe.Cause{}) { // no ticket tells why
 			b.WriteString(wrap(f.Reason, "    "))
 		}
-		peer := 0
-		for _, s := range f.Trail {
-			peer = max(peer, len(s.Peer))
+		rungs(b, r, f.Trail)
+	}
+}
+
+// rungs draws a trail, with a line between what was tried without a logon and
+// with one.
+func rungs(b *strings.Builder, r *probe.Report, t probe.Trail) {
+	stage, peer := len(probe.Negotiate), 0
+	for _, s := range t {
+		stage, peer = max(stage, len(s.Stage)), max(peer, len(s.Peer))
+	}
+	logon := false
+	for _, s := range t {
+		if s.WithCredential() && !logon {
+			logon = true
+			fmt.Fprintf(b, "    -- with the credential, by %s\n", r.Credential)
 		}
-		for _, s := range f.Trail {
-			line := fmt.Sprintf("    %-9s  %-*s  %-14s %8.1f ms  %s", s.Stage, peer, s.Peer, s.Outcome, milliseconds(s.Elapsed), s.Detail)
-			fmt.Fprintln(b, strings.TrimRight(line, " "))
-		}
+		line := fmt.Sprintf("    %-*s  %-*s  %-14s %8.1f ms  %s", stage, s.Stage, peer, s.Peer, s.Outcome, milliseconds(s.Elapsed), s.Detail)
+		fmt.Fprintln(b, strings.TrimRight(line, " "))
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *survey) verify(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return &exitError{exitStopped, fmt.Errorf("no host was asked: %w", err)}
+		return &exitError{exitStopped, fmt.Errorf("the credential of %s is not used, and no host was asked: %w", s.credential, err)}
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func (s *survey) stopped() error {
 	if s.credential == nil || s.credential.Why() == "" {
 		return nil
 	}
-	return &exitError{exitStopped, fmt.Errorf("stopped for safety: %s", s.credential.Why())}
+	return &exitError{exitStopped, fmt.Errorf("the credential of %s was stopped: %s", s.credential, s.credential.Why())}
 }
 
 // source returns where a configured credential comes from.

@@ -81,13 +81,16 @@ func (c *Credential) known() *proof {
 func (c *Credential) logOn(ctx context.Context) (ticket *Ticket, final bool, err error) {
 	kdcs, err := c.kdcs(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, false, ctx.Err()
+		if ended(ctx) != nil {
+			return nil, false, ended(ctx)
 		}
 		return nil, false, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
 	}
 	if len(kdcs) == 0 {
 		return nil, true, c.unanswered(nil, "", nil)
+	}
+	if strings.ContainsFunc(c.account.name+c.account.realm, func(r rune) bool { return r > '~' }) { // gokrb5 cannot encode them
+		return nil, true, &KDCError{Err: ErrNoKDC, Text: "Kerberos is used only for accounts whose names are ASCII."}
 	}
 	c.as.Add(1)
 	offer := c.offer()

@@ -25,13 +25,13 @@ func readCCache(s Source, p profile) (*Credential, error) {
 		}
 		file = rest
 	}
-	b, err := readSecretFile(file, maxKeyFile)
+	b, err := readSecretFile("ccache", file, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	cache, err := decodeCCache(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("the ccache: %w", err)
 	}
 	a := account{name: cache.client.PrincipalNameString(), realm: cache.realm}
 	a.given = a.name + "@" + a.realm
@@ -41,12 +41,12 @@ func readCCache(s Source, p profile) (*Credential, error) {
 			return nil, err
 		}
 		if !strings.EqualFold(asked.name, a.name) || asked.realm != "" && !strings.EqualFold(asked.realm, a.realm) {
-			return nil, fmt.Errorf("%s is the ccache of %s, not of %s", file, sayName(a.given), s.User)
+			return nil, fmt.Errorf("the ccache is of %s, not of %s", sayName(a.given), s.User)
 		}
 		a.given = s.User
 	}
 	if len(cache.tickets) == 0 {
-		return nil, fmt.Errorf("%s: there is no ticket in it: kinit again", file)
+		return nil, errors.New("the ccache has no ticket: kinit again")
 	}
 	return newCredential(a, newSecret(a.given, material{tickets: cache.tickets}), p), nil
 }

@@ -111,15 +111,15 @@ func (c *Credential) exchange(ctx context.Context, kdcs []string, message []byte
 			c.prefer(kdc)
 			return answer, from, nil
 		}
-		if ctx.Err() != nil {
+		if ended(ctx) != nil {
 			break
 		}
 	}
 	switch {
 	case c.inForce.Err() != nil:
 		return nil, "", ErrStopped
-	case caller.Err() != nil:
-		return nil, "", caller.Err()
+	case ended(caller) != nil:
+		return nil, "", ended(caller)
 	}
 	return nil, "", c.unanswered(kdcs, from, err)
 }
@@ -140,9 +140,6 @@ func (c *Credential) talk(ctx context.Context, kdc string, last bool, message []
 	}
 	defer conn.Close()
 	from = conn.RemoteAddr().String()
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 
 	c.requests.Add(1)
@@ -163,6 +160,15 @@ func (c *Credential) talk(ctx context.Context, kdc string, last bool, message []
 		return nil, from, err
 	}
 	return answer, from, nil
+}
+
+// ended is ctx.Err, also in the moment when a dial has seen its deadline pass and
+// the context has not.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // unanswered is what is said where no KDC answers.

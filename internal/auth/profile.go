@@ -44,7 +44,7 @@ func readProfile() (profile, error) {
 	}
 	p := profile{domains: make(map[string]string)}
 	for _, file := range files {
-		f, err := os.Open(file)
+		f, err := os.Open(file) //nolint:gosec // G304: it is the user who names the file
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -89,6 +89,7 @@ func (p *profile) read(r io.Reader) error {
 			if depth--; depth == 0 && section == "realms" {
 				p.addRealm(name, kdcs)
 			}
+		case isPair && strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}"):
 		case isPair && strings.HasPrefix(value, "{"):
 			if depth++; depth == 1 {
 				name, kdcs = key, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -79,21 +80,33 @@ func ask(prompt func(string) ([]byte, error), a account) (string, error) {
 }
 
 func readPassword(file string) (string, error) {
-	b, err := readSecretFile(file, maxPassword)
+	b, err := readSecretFile("password file", file, maxPassword)
 	if err != nil {
 		return "", err
 	}
 	password, err := decodePassword(b)
 	if err != nil {
-		return "", fmt.Errorf("password file %s: %w", file, err)
+		return "", fmt.Errorf("the password file: %w", err)
 	}
 	return password, nil
 }
 
 // readSecretFile reads a file of at most limit bytes that only its owner may read.
-// A pipe is read too: who can open its other end is not ours to ask.
-func readSecretFile(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
+// A pipe is read too: who can open its other end is not ours to ask. Its errors tell
+// what the file is for and not its path, which may be a secret in the wrong place.
+func readSecretFile(what, file string, limit int64) ([]byte, error) {
+	b, err := readPrivate(file, limit)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the %s cannot be used: %w", what, err)
+	}
+	return b, nil
+}
+
+func readPrivate(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file) //nolint:gosec // G304: it is the user who names the file
 	if err != nil {
 		return nil, err
 	}
@@ -104,17 +117,14 @@ func readSecretFile(file string, limit int64) ([]byte, error) {
 	}
 	if info.Mode().IsRegular() {
 		if err := private(f, info); err != nil {
-			return nil, fmt.Errorf("%s is not used: %w", file, err)
+			return nil, err
 		}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("it holds more than %d bytes", limit)
 	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("%s holds more than %d bytes", file, limit)
-	}
-	return b, nil
+	return b, err
 }
 
 // decodePassword is the one line of a file or terminal: UTF-8, or UTF-16 behind a
@@ -172,13 +182,13 @@ func readKeytab(file string, a account) ([]types.EncryptionKey, error) {
 	if a.realm == "" {
 		return nil, fmt.Errorf("the realm of %s is not known: name the user as NAME@REALM", a.given)
 	}
-	b, err := readSecretFile(file, maxKeyFile)
+	b, err := readSecretFile("keytab", file, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	var table keytab.Keytab
 	if guarded(func() error { return table.Unmarshal(b) }) != nil { // its words would quote the file
-		return nil, fmt.Errorf("%s is not a keytab", file)
+		return nil, errors.New("the keytab file is not a keytab")
 	}
 	newest := make(map[int32]uint32)
 	keys := make(map[int32]types.EncryptionKey)
@@ -198,7 +208,7 @@ func readKeytab(file string, a account) ([]types.EncryptionKey, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s has no AES or RC4 key of %s in realm %s", file, a.name, a.realm)
+		return nil, fmt.Errorf("the keytab has no AES or RC4 key of %s in realm %s", a.name, a.realm)
 	}
 	return found, nil
 }

@@ -101,8 +101,8 @@ func (c *Credential) askForTicket(ctx context.Context, service types.PrincipalNa
 	}
 	kdcs, err := c.kdcs(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if ended(ctx) != nil {
+			return nil, ended(ctx)
 		}
 		return nil, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
 	}

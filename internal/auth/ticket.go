@@ -10,7 +10,8 @@ import (
 )
 
 // A Ticket is a service ticket and its session key. It prints, logs and marshals
-// as the service's name, since the key is a secret too.
+// as the service's name, since the key is a secret too; only an unexported field
+// of another struct it does not cover, so no struct that has one is printed.
 type Ticket struct {
 	Service    string // the name that was asked for
 	Realm      string // of the client
@@ -22,13 +23,13 @@ type Ticket struct {
 }
 
 // Format prints the service's name, whatever the verb.
-func (t *Ticket) Format(f fmt.State, verb rune) { printName(f, verb, t.Service) }
+func (t Ticket) Format(f fmt.State, verb rune) { printName(f, verb, t.Service) }
 
 // String returns the service's name.
-func (t *Ticket) String() string { return t.Service }
+func (t Ticket) String() string { return t.Service }
 
 // LogValue logs the service's name.
-func (t *Ticket) LogValue() slog.Value { return slog.StringValue(t.Service) }
+func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.Service) }
 
 // MarshalText marshals the service's name, in JSON and YAML too.
-func (t *Ticket) MarshalText() ([]byte, error) { return []byte(t.Service), nil }
+func (t Ticket) MarshalText() ([]byte, error) { return []byte(t.Service), nil }
