@@ -136,6 +136,18 @@ func TestSMBHangup(t *testing.T) {
 	}
 }
 
+// A count that cannot be costs no more than one that can.
+func TestSMBContextsAreCheap(t *testing.T) {
+	said := says(smbNegotiate, 0, negotiated(0x0311, 65535, integrity, zeros(32), "0000", cipher))
+	if n := testing.AllocsPerRun(10, func() {
+		c := NewSMB(saying(said))
+		c.Write(asking(smbNegotiate))
+		_, _ = through(c)
+	}); n > 100 {
+		t.Errorf("%.0f allocations", n)
+	}
+}
+
 func TestSMBLogonStatus(t *testing.T) {
 	c := NewSMB(saying(says(smbSessionSetup, 0xC0000234, refused)))
 	c.Write(asking(smbSessionSetup))
