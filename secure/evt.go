@@ -17,8 +17,8 @@ import (
 // on a goroutine where nothing can be done about it.
 
 const (
-	opEvtRpcRegisterLogQuery = 5
-	opEvtRpcClose            = 13
+	opRegisterLogQuery = 5
+	opClose            = 13
 
 	queryChannelPath    = 0x00000001 // EvtQueryChannelPath
 	queryOldestToNewest = 0x00000100 // EvtReadOldestToNewest
@@ -89,7 +89,7 @@ type logQuery struct {
 }
 
 // OpNum returns the operation's number.
-func (*logQuery) OpNum() int { return opEvtRpcRegisterLogQuery }
+func (*logQuery) OpNum() int { return opRegisterLogQuery }
 
 // OpName returns the operation's name.
 func (*logQuery) OpName() string { return "EvtRpcRegisterLogQuery" }
@@ -163,7 +163,7 @@ type closeHandle struct {
 }
 
 // OpNum returns the operation's number.
-func (*closeHandle) OpNum() int { return opEvtRpcClose }
+func (*closeHandle) OpNum() int { return opClose }
 
 // OpName returns the operation's name.
 func (*closeHandle) OpName() string { return "EvtRpcClose" }
