@@ -14,7 +14,7 @@ import (
 // An interposer stands between a client and a host, and changes what the host says on the one connection that is the
 // nth to its port.
 type interposer struct {
-	port   string
+	port   string // "" is the one that the mapper names
 	nth    int
 	change func(n int, message []byte) []byte // of the nth message, from 0; what it returns is what arrives
 
@@ -31,7 +31,7 @@ func (i *interposer) dial(ctx context.Context, network, address string) (net.Con
 	_, port, _ := net.SplitHostPort(address)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if port != i.port && !(i.port == "" && port != "445" && port != "135") {
+	if dynamic := port != "445" && port != "135"; port != i.port && (i.port != "" || !dynamic) {
 		return conn, nil
 	}
 	if i.dials++; i.dials != i.nth {

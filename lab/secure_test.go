@@ -268,7 +268,7 @@ func TestMutatedReplies(t *testing.T) {
 			if most > 4<<20 {
 				t.Errorf("a host made us allocate %d bytes", most)
 			}
-			if seen["garbled"] == 0 || seen["unreachable"] > *mutations/10 {
+			if seen["garbled"] == 0 || seen["unreachable"] > 0 {
 				t.Errorf("outcomes %v", seen)
 			}
 		})

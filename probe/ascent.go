@@ -78,7 +78,9 @@ func (a *Ascent) step(s Step, try func(context.Context, *Step) error) bool {
 	start := time.Now()
 	var err error
 	if a.link != nil {
-		err = a.link.begin()
+		if err = a.link.begin(); errors.Is(err, net.ErrClosed) {
+			err = nil // who closed it knows why, and says so when it is used
+		}
 	}
 	if err == nil {
 		err = try(ctx, &s)

@@ -118,8 +118,8 @@ func (r *rpcClimb) bind(context.Context, *probe.Step) error {
 // query asks for a channel, and looks at every status of the answer.
 func (r *rpcClimb) query(ctx context.Context, channel string) error {
 	q := &logQuery{channel: channel}
-	if err := r.client.Invoke(ctx, q); err != nil {
-		return q.instead(err)
+	if err := q.failed(r.client.Invoke(ctx, q)); err != nil {
+		return err
 	}
 	r.opened = append(r.opened, q.handle, q.control)
 	return q.failure()
@@ -135,7 +135,8 @@ func (r *rpcClimb) close() {
 			if h == (contextHandle{}) {
 				continue
 			}
-			if err := r.client.Invoke(ctx, &closeHandle{handle: h}); err != nil {
+			c := &closeHandle{handle: h}
+			if err := c.failed(r.client.Invoke(ctx, c)); err != nil {
 				return err
 			}
 		}

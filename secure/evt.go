@@ -3,6 +3,7 @@ package secure
 import (
 	"context"
 	"fmt"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/oiweiwei/go-msrpc/ndr"
@@ -16,8 +17,8 @@ import (
 // on a goroutine where nothing can be done about it.
 
 const (
-	opEvtRpcRegisterLogQuery = 5
-	opEvtRpcClose            = 13
+	opRegisterLogQuery = 5
+	opClose            = 13
 
 	queryChannelPath    = 0x00000001 // EvtQueryChannelPath
 	queryOldestToNewest = 0x00000100 // EvtReadOldestToNewest
@@ -31,18 +32,29 @@ const (
 // A contextHandle is a handle that a host gave, C706 section 14.3.7.
 type contextHandle [20]byte
 
-// An operation is what a call of ours needs not do: it is never served.
-type operation struct{ err error }
+// An operation is what came of reading a reply, which the library does in the
+// background and does not wait for when a reply is cut short.
+type operation struct {
+	mu       sync.Mutex
+	complete bool  // the reply was read to its end
+	err      error // it cannot be one
+}
 
 func (*operation) UnmarshalNDRRequest(context.Context, ndr.Reader) error { return ndrUnused() }
 func (*operation) MarshalNDRResponse(context.Context, ndr.Writer) error  { return ndrUnused() }
 
 func ndrUnused() error { return fmt.Errorf("no server of this operation") }
 
-// instead returns what is wrong with the reply, or else err.
-func (o *operation) instead(err error) error {
-	if o.err != nil {
+// failed returns what is wrong with the reply, or else err, the library's own, or
+// else that the reply was cut short. Without an error the fields may be read.
+func (o *operation) failed(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.err != nil:
 		return o.err
+	case err == nil && !o.complete:
+		return wire.Garbled("reply cut short")
 	}
 	return err
 }
@@ -55,11 +67,15 @@ func (o *operation) decode(r ndr.Reader, fields func(*reply)) (err error) {
 		if p := recover(); p != nil {
 			in.fail("the reader gave up: %v", p)
 		}
-		o.err = in.err
-		err = in.err
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.err = in.err; o.err == nil {
+			o.complete = !in.short
+		}
+		err = o.err
 	}()
 	fields(in)
-	return in.err
+	return nil
 }
 
 // A logQuery is EvtRpcRegisterLogQuery, [MS-EVEN6] section 3.1.4.12.
@@ -73,7 +89,7 @@ type logQuery struct {
 }
 
 // OpNum returns the operation's number.
-func (*logQuery) OpNum() int { return opEvtRpcRegisterLogQuery }
+func (*logQuery) OpNum() int { return opRegisterLogQuery }
 
 // OpName returns the operation's name.
 func (*logQuery) OpName() string { return "EvtRpcRegisterLogQuery" }
@@ -106,7 +122,8 @@ func (q *logQuery) UnmarshalNDRResponse(_ context.Context, r ndr.Reader) error {
 // channelInfos reads EvtRpcQueryChannelInfo structures, section 2.2.11, and their
 // names, which stand behind them.
 func (q *logQuery) channelInfos(in *reply, size uint32) {
-	if n := in.uint32(); n != size || size > maxChannels {
+	n := in.uint32()
+	if n != size || size > maxChannels {
 		in.fail("%d channels in %d", size, n)
 		return
 	}
@@ -146,7 +163,7 @@ type closeHandle struct {
 }
 
 // OpNum returns the operation's number.
-func (*closeHandle) OpNum() int { return opEvtRpcClose }
+func (*closeHandle) OpNum() int { return opClose }
 
 // OpName returns the operation's name.
 func (*closeHandle) OpName() string { return "EvtRpcClose" }
@@ -176,32 +193,33 @@ func writeString(w ndr.Writer, s string) {
 	}
 }
 
-// A reply takes fields off an NDR stream; the first failure stands.
+// A reply takes fields off an NDR stream; after the first failure all are zero.
 type reply struct {
-	r   ndr.Reader
-	err error
+	r     ndr.Reader
+	err   error // the reply cannot be one
+	short bool  // it ended early, or the library gave it up
 }
 
+func (in *reply) ended() bool { return in.err != nil || in.short }
+
 func (in *reply) fail(format string, args ...any) {
-	if in.err == nil {
+	if !in.ended() {
 		in.err = wire.Garbled(format, args...)
 	}
 }
 
 func (in *reply) uint32() (n uint32) {
-	if in.err == nil {
-		if err := in.r.ReadData(&n); err != nil {
-			in.fail("reply cut short")
-			return 0
-		}
+	if !in.ended() && in.r.ReadData(&n) != nil {
+		in.short = true
+		return 0
 	}
 	return n
 }
 
 func (in *reply) handle() (h contextHandle) {
-	if in.err == nil {
+	if !in.ended() {
 		if n, err := in.r.Read(h[:]); err != nil || n != len(h) {
-			in.fail("reply cut short")
+			in.short = true
 			return contextHandle{}
 		}
 	}
@@ -216,8 +234,8 @@ func (in *reply) skipString() {
 	}
 	for range n {
 		var c uint16
-		if in.err == nil && in.r.ReadData(&c) != nil {
-			in.fail("reply cut short")
+		if !in.ended() && in.r.ReadData(&c) != nil {
+			in.short = true
 		}
 	}
 }

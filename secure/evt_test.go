@@ -55,13 +55,13 @@ func TestLogQuery(t *testing.T) {
 			q := &logQuery{channel: "System"}
 			err := q.UnmarshalNDRResponse(t.Context(), ndr.NDR20(pack(tt.in...)))
 			if tt.want == probe.Garbled {
-				if !errors.Is(err, wire.ErrGarbled) || !errors.Is(q.instead(errors.New("cut short")), wire.ErrGarbled) {
+				if !errors.Is(q.failed(err), wire.ErrGarbled) {
 					t.Error(err)
 				}
 				return
 			}
 			f, _ := errors.AsType[*probe.Failure](q.failure())
-			if err != nil || tt.want == probe.OK != (f == nil) || f != nil && f.Outcome != tt.want {
+			if q.failed(err) != nil || tt.want == probe.OK != (f == nil) || f != nil && f.Outcome != tt.want {
 				t.Errorf("%v, %v", err, f)
 			}
 		})

@@ -30,20 +30,51 @@ const (
 
 	ntlmAlways = ntlmUnicode | ntlmNTLM | ntlmExtended | ntlmTargetInfo | ntlm128 | ntlmKeyExch
 
-	challengeType   = 2
-	challengeMinLen = 48
+	challengeType = 2
+	maxPairs      = 32 // of which eleven are defined
 )
 
-// checkChallenge looks whether a CHALLENGE_MESSAGE offers at least those flags. A
-// response to a weaker one is never sent.
+// checkChallenge looks whether a CHALLENGE_MESSAGE, [MS-NLMP] section 2.2.1.2, is
+// well formed and offers at least those flags. A response to a weaker one is never
+// sent.
 func checkChallenge(token []byte, flags uint32) error {
-	if len(token) < challengeMinLen || string(token[:8]) != "NTLMSSP\x00" || binary.LittleEndian.Uint32(token[8:]) != challengeType {
+	r := wire.NewReader(token, binary.LittleEndian)
+	signature, kind := string(r.Bytes(8)), r.Uint32()
+	field(r) // TargetName
+	offered := r.Uint32()
+	r.Bytes(8 + 8) // ServerChallenge, Reserved
+	checkTargetInfo(r, field(r))
+	switch {
+	case r.Err() != nil:
+		return r.Err()
+	case signature != "NTLMSSP\x00" || kind != challengeType:
 		return wire.Garbled("no NTLM challenge")
-	}
-	if offered := binary.LittleEndian.Uint32(token[20:]); offered&flags != flags {
+	case offered&flags != flags:
 		return wire.Garbled("NTLM challenge with flags 0x%08X, not all of 0x%08X", offered, flags)
 	}
 	return nil
+}
+
+// field reads the length and place of a field, and returns the field.
+func field(r *wire.Reader) []byte {
+	n := int(r.Uint16())
+	r.Uint16() // MaxLen
+	return r.At(int(r.Uint32()), n)
+}
+
+// checkTargetInfo walks AV_PAIRs, section 2.2.2.1, to the one that ends them.
+func checkTargetInfo(r *wire.Reader, info []byte) {
+	pairs := wire.NewReader(info, binary.LittleEndian)
+	for range maxPairs {
+		id := pairs.Uint16()
+		pairs.Bytes(int(pairs.Uint16()))
+		if pairs.Err() != nil || id == 0 {
+			break
+		}
+	}
+	if pairs.Err() != nil || pairs.Len() > 0 {
+		r.Fail("NTLM challenge with target information of %d bytes", len(info))
+	}
 }
 
 // An ntlmInitiator logs on to SMB by NTLMv2: go-smb2's Initiator.

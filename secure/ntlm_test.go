@@ -32,7 +32,15 @@ func TestWeakChallenges(t *testing.T) {
 	if err := checkChallenge(challengeOf(strong&^ntlmSeal), ntlmAlways|ntlmSign|ntlmSeal); err == nil {
 		t.Error("RPC without sealing")
 	}
-	for _, token := range [][]byte{nil, challengeOf(strong)[:47], []byte("NTLMSSP\x00\x01\x00\x00\x00 and so on and so on and so on and so on")} {
+	at := func(i int, v ...byte) []byte {
+		b := challengeOf(strong)
+		copy(b[i:], v)
+		return b
+	}
+	for _, token := range [][]byte{
+		nil, challengeOf(strong)[:47], at(0, 'X'), at(8, 3), at(12, 0xff, 0xff), at(16, 0xff, 0xff, 0xff, 0xff),
+		at(40, 0xff), at(44, 0xff, 0xff, 0xff, 0x7f), at(66, 0xff), at(66, 1), at(64, 1), []byte("NTLMSSP\x00\x01\x00\x00\x00 and so on and so on and so on and so on"),
+	} {
 		if answer, err := accept(c, token); answer != nil || !errors.Is(err, wire.ErrGarbled) {
 			t.Errorf("to %x: %x, %v", token, answer, err)
 		}

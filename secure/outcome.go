@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	smb2 "github.com/cloudsoda/go-smb2"
 
@@ -134,15 +133,13 @@ func smbStatus(err error) (uint32, bool) {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
-	switch err { //nolint:errorlint // an errno is fs.ErrPermission too, by Is
-	case os.ErrPermission:
-		return statusAccessDenied, true
-	case os.ErrNotExist:
-		return statusNameNotFound, true
-	case os.ErrExist:
-		return statusNameCollision, true
-	case smb2.ErrRequestNotAccepted:
-		return 0xC00000D0, true
+	for status, hidden := range map[uint32]error{
+		statusAccessDenied: fs.ErrPermission, statusNameNotFound: fs.ErrNotExist, statusNameCollision: fs.ErrExist,
+		statusNotAccepted: smb2.ErrRequestNotAccepted,
+	} {
+		if err == hidden { //nolint:errorlint // an errno is fs.ErrPermission too, by Is
+			return status, true
+		}
 	}
 	return 0, false
 }

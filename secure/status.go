@@ -7,6 +7,7 @@ const (
 	statusAccessDenied   = 0xC0000022
 	statusNameNotFound   = 0xC0000034
 	statusNameCollision  = 0xC0000035
+	statusNotAccepted    = 0xC00000D0
 	statusAccountLocked  = 0xC0000234
 	statusMoreProcessing = 0xC0000016
 
@@ -66,7 +67,7 @@ func statusName(status uint32) string {
 		return "STATUS_NOT_SUPPORTED"
 	case 0xC00000CC:
 		return "STATUS_BAD_NETWORK_NAME"
-	case 0xC00000D0:
+	case statusNotAccepted:
 		return "STATUS_REQUEST_NOT_ACCEPTED"
 	case 0xC0000133:
 		return "STATUS_TIME_DIFFERENCE_AT_DC"

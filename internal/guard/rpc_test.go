@@ -106,11 +106,11 @@ func TestRPC(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := saying(tt.said)
 			c := NewRPC(p)
-			c.Write(bind(1)) // whose trailer holds
+			ask(c, bind(1)) // whose trailer holds
 			if tt.asked == nil {
-				c.Write(pdu(ptypeAuth3, 3, 1, zeros(4), trailer, zeros(40)))
+				ask(c, pdu(ptypeAuth3, 3, 1, zeros(4), trailer, zeros(40)))
 			} else {
-				c.Write(tt.asked)
+				ask(c, tt.asked)
 			}
 			got, err := through(c)
 			if tt.whole != bytes.Equal(got, tt.said) || tt.whole == errors.Is(err, wire.ErrGarbled) {
@@ -127,7 +127,7 @@ func TestRPCRefusals(t *testing.T) {
 	if _, ok := c.BindNak(); ok || c.Fault() != 0 || c.Token() != nil {
 		t.Error("refused at once")
 	}
-	c.Write(bind(1))
+	ask(c, bind(1))
 	if _, _ = through(c); c.Fault() != 0 {
 		t.Errorf("fault %#x", c.Fault())
 	}
@@ -135,12 +135,12 @@ func TestRPCRefusals(t *testing.T) {
 		t.Errorf("bind_nak %d, %t", reason, ok)
 	}
 	c = NewRPC(saying(ack(address, "02000000", accepted, features)))
-	c.Write(bind(1))
+	ask(c, bind(1))
 	if _, _ = through(c); len(c.Token()) != 60 {
 		t.Errorf("token of %d bytes", len(c.Token()))
 	}
 	c = NewRPC(saying(pdu(ptypeFault, 0x23, 2, pack("20000000 0000 00 00 05000000 00000000"), "", nil)))
-	c.Write(request(2))
+	ask(c, request(2))
 	if _, _ = through(c); c.Fault() != 5 {
 		t.Errorf("fault %#x", c.Fault())
 	}
@@ -151,7 +151,7 @@ func TestRPCHangup(t *testing.T) {
 	good := ack(address, "02000000", accepted, features)
 	for n := range len(good) - 1 {
 		c := NewRPC(saying(good[:n]))
-		c.Write(bind(1))
+		ask(c, bind(1))
 		if got, err := through(c); len(got) > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("after %d bytes: %d let through, then %v", n, len(got), err)
 		}
@@ -170,8 +170,8 @@ func TestRPCBounds(t *testing.T) {
 	for _, said := range [][]byte{many(maxFragments, 10), many(20, 5000)} {
 		p := saying(said)
 		c := NewRPC(p)
-		c.Write(bind(1))
-		c.Write(request(2))
+		ask(c, bind(1))
+		ask(c, request(2))
 		got, err := through(c)
 		if !errors.Is(err, wire.ErrGarbled) || len(got) > maxReply {
 			t.Errorf("let through %d bytes of a reply, then %v", len(got), err)
@@ -182,10 +182,10 @@ func TestRPCBounds(t *testing.T) {
 		said = append(said, reply(3, 100, 5000, trailer)...)
 	}
 	c := NewRPC(saying(said))
-	c.Write(bind(1))
+	ask(c, bind(1))
 	total := 0
 	for b := make([]byte, 1<<20); ; {
-		c.Write(request(2))
+		ask(c, request(2))
 		n, err := c.Read(b)
 		if total += n; err != nil {
 			break
@@ -206,8 +206,8 @@ func FuzzRPC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte, binding bool) {
 		p := saying(said)
 		c := NewRPC(p)
-		if c.Write(bind(1)); !binding {
-			c.Write(request(2))
+		if ask(c, bind(1)); !binding {
+			ask(c, request(2))
 		}
 		got, err := through(c)
 		if !bytes.HasPrefix(said, got) || len(got) > maxReply {

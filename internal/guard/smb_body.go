@@ -119,6 +119,9 @@ func checkContexts(r *wire.Reader, at int64, count int) {
 	}
 	integrity := 0
 	for i := range count {
+		if r.Err() != nil {
+			return
+		}
 		head := wire.NewReader(within(r, at, 8), binary.LittleEndian)
 		kind, n := head.Uint16(), int64(head.Uint16())
 		if at&7 != 0 {

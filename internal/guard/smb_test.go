@@ -30,8 +30,10 @@ func says(command uint16, status uint32, body ...any) []byte {
 
 // negotiated is the body of a NEGOTIATE response with these contexts.
 func negotiated(dialect, count uint16, contexts ...any) []byte {
-	return pack(append([]any{"4100 0300", dialect, count, zeros(20), uint32(1 << 20), uint32(1 << 20), uint32(1 << 20),
-		zeros(16), uint16(128), uint16(8), uint32(136), zeros(8)}, contexts...)...)
+	return pack(append([]any{
+		"4100 0300", dialect, count, zeros(20), uint32(1 << 20), uint32(1 << 20), uint32(1 << 20),
+		zeros(16), uint16(128), uint16(8), uint32(136), zeros(8),
+	}, contexts...)...)
 }
 
 const (
@@ -112,8 +114,8 @@ func TestSMB(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := saying(tt.said)
 			c := NewSMB(p)
-			c.Write([]byte{0, 0, 0, 164})
-			c.Write(asking(tt.asked))
+			ask(c, []byte{0, 0, 0, 164})
+			ask(c, asking(tt.asked))
 			got, err := through(c)
 			stopped := errors.Is(err, wire.ErrGarbled) || errors.Is(err, ErrGuest)
 			if tt.whole != bytes.Equal(got, tt.said) || tt.whole == stopped {
@@ -129,16 +131,28 @@ func TestSMBHangup(t *testing.T) {
 	good := says(smbSessionSetup, 0, "0900 0000 4800 0400 01020304")
 	for n := range len(good) - 1 {
 		c := NewSMB(saying(good[:n]))
-		c.Write(asking(smbSessionSetup))
+		ask(c, asking(smbSessionSetup))
 		if got, err := through(c); len(got) > 0 || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("after %d bytes: %d let through, then %v", n, len(got), err)
 		}
 	}
 }
 
+// A count that cannot be costs no more than one that can.
+func TestSMBContextsAreCheap(t *testing.T) {
+	said := says(smbNegotiate, 0, negotiated(0x0311, 65535, integrity, zeros(32), "0000", cipher))
+	if n := testing.AllocsPerRun(10, func() {
+		c := NewSMB(saying(said))
+		ask(c, asking(smbNegotiate))
+		_, _ = through(c)
+	}); n > 100 {
+		t.Errorf("%.0f allocations", n)
+	}
+}
+
 func TestSMBLogonStatus(t *testing.T) {
 	c := NewSMB(saying(says(smbSessionSetup, 0xC0000234, refused)))
-	c.Write(asking(smbSessionSetup))
+	ask(c, asking(smbSessionSetup))
 	if _, _ = through(c); c.LogonStatus() != 0xC0000234 {
 		t.Errorf("%#x", c.LogonStatus())
 	}
@@ -160,7 +174,7 @@ func TestSMBEncrypted(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := NewSMB(saying(tt.said))
-			c.Write(sealed[4:])
+			ask(c, sealed[4:])
 			if got, err := through(c); tt.whole != bytes.Equal(got, tt.said) {
 				t.Errorf("let through %d of %d bytes, then %v", len(got), len(tt.said), err)
 			}
@@ -180,9 +194,9 @@ func FuzzSMB(f *testing.F) {
 		p := saying(said)
 		c := NewSMB(p)
 		if sealed {
-			c.Write(pack("fd534d42", zeros(200)))
+			ask(c, pack("fd534d42", zeros(200)))
 		} else {
-			c.Write(asking(command))
+			ask(c, asking(command))
 		}
 		got, err := through(c)
 		if !bytes.HasPrefix(said, got) || len(got) > maxSMB {
