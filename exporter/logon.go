@@ -23,6 +23,8 @@ type Logon struct {
 
 // A brake stops every use of a generation's credential, once and for all.
 type brake struct {
+	verifying sync.Mutex // held while a round verifies the credential
+
 	mu     sync.Mutex
 	why    string
 	pulled chan struct{}
@@ -71,17 +73,10 @@ func (e *Exporter) logOn(ctx context.Context, g *generation, sweep int) (authent
 	if !g.logsOn(sweep) {
 		return nil, end
 	}
-	authenticate = untried
-	if !g.brake.isPulled() {
-		logon, err := e.config.LogOn(ctx, *g.settings.Credential)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			e.config.Log.Error("the credential is not used in this round", "sweep", g.settings.Sweeps[sweep].Name, "err", err)
-		case err == nil:
-			authenticate, end = logon.Authenticate, e.watch(g, logon)
-		}
+	use := untried
+	if logon := e.verified(ctx, g, sweep); logon != nil {
+		use, end = logon.Authenticate, e.watch(g, logon)
 	}
-	use := authenticate
 	return func(t probe.Target) func(context.Context, *probe.Ascent) {
 		if o, ok := g.find(t.Name); !ok || !o.credential {
 			return nil
@@ -90,20 +85,50 @@ func (e *Exporter) logOn(ctx context.Context, g *generation, sweep int) (authent
 	}, end
 }
 
+// verified returns the verified credential for a round, or nil where it cannot be
+// used. One round verifies after the other, so that a wrong password is tried by the
+// first alone, however many begin at once.
+func (e *Exporter) verified(ctx context.Context, g *generation, sweep int) *Logon {
+	g.brake.verifying.Lock()
+	defer g.brake.verifying.Unlock()
+	if g.brake.isPulled() || ctx.Err() != nil {
+		return nil
+	}
+	logon, err := e.config.LogOn(ctx, *g.settings.Credential)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.config.Log.Error("the credential is not used in this round", "sweep", g.settings.Sweeps[sweep].Name, "err", err)
+		}
+		return nil
+	}
+	if e.heed(g, logon) {
+		return nil
+	}
+	return logon
+}
+
+// heed stops the credential everywhere if it is stopped in a round, and reports that.
+func (e *Exporter) heed(g *generation, l *Logon) bool {
+	select {
+	case <-l.Stopped:
+	default:
+		return false
+	}
+	if why := l.Why(); g.brake.pull(why) {
+		e.config.Log.Error("the credential is stopped until a reload", "why", why)
+	}
+	return true
+}
+
 // watch carries a stop from a round to the others and back, until what it returns
 // is called.
 func (e *Exporter) watch(g *generation, l *Logon) (end func()) {
 	over := make(chan struct{})
 	var watching sync.WaitGroup
-	stop := func() {
-		if why := l.Why(); g.brake.pull(why) {
-			e.config.Log.Error("the credential is stopped until a reload", "why", why)
-		}
-	}
 	watching.Go(func() {
 		select {
 		case <-l.Stopped:
-			stop()
+			e.heed(g, l)
 		case <-g.brake.pulled:
 			l.Stop(g.brake.reason())
 		case <-over:
@@ -112,10 +137,6 @@ func (e *Exporter) watch(g *generation, l *Logon) (end func()) {
 	return func() {
 		close(over)
 		watching.Wait()
-		select {
-		case <-l.Stopped: // just now
-			stop()
-		default:
-		}
+		e.heed(g, l) // it may have been stopped just now
 	}
 }

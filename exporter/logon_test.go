@@ -128,6 +128,27 @@ func TestStopIsForAll(t *testing.T) {
 	}
 }
 
+// However many sweeps begin at once, a wrong password is tried by one of them.
+func TestOneRoundVerifies(t *testing.T) {
+	a := &account{why: "the password is wrong"}
+	e, _, _ := credentialed(t, a)
+	e.generation().settings.Sweeps[1].Credential = true
+	var rounds sync.WaitGroup
+	for i := range 10 {
+		rounds.Go(func() {
+			authenticate, end := e.logOn(t.Context(), e.generation(), i%2)
+			defer end()
+			if authenticate == nil || authenticate(probe.Target{Name: "both"}) == nil && i%2 == 1 {
+				t.Error("a host seems to have no credential")
+			}
+		})
+	}
+	rounds.Wait()
+	if len(a.logons) != 1 || metric(t, e, "gpreach_credential_stop") != "1" {
+		t.Errorf("%d logons", len(a.logons))
+	}
+}
+
 // A credential that fails when it is verified is stopped before any host is asked
 // with it; one that could not be verified is left for the next round.
 func TestUnverified(t *testing.T) {

@@ -56,26 +56,31 @@ func (a *Ascent) Connect() net.Conn {
 	return l
 }
 
-// AskKDC tries the stage authenticate at a KDC, within the timeout of a stage.
-// ask sets the step's Peer, and may set its Detail.
+// AskKDC tries the stage authenticate at a KDC. ask sets the step's Peer, and may
+// set its Detail; it bounds the KDC's time by itself, since how long it waits for its
+// turn among many hosts says nothing of the KDC.
 func (a *Ascent) AskKDC(ask func(ctx context.Context, s *Step) error) bool {
-	return a.step(Step{Stage: Authenticate, by: byKDC}, ask)
+	return a.step(a.visit.ctx, Step{Stage: Authenticate, by: byKDC}, ask)
 }
 
 // Step tries a stage at the service, within the timeout of a stage. try may set
 // the step's Detail.
 func (a *Ascent) Step(stage Stage, try func(ctx context.Context, s *Step) error) bool {
-	return a.step(Step{Stage: stage, Peer: a.Peer(), by: byCredential}, try)
+	return a.stage(Step{Stage: stage, Peer: a.Peer(), by: byCredential}, try)
 }
 
 // Bind is Step for the bind to an interface.
 func (a *Ascent) Bind(object rpc.Syntax, try func(ctx context.Context, s *Step) error) bool {
-	return a.step(Step{Stage: Bind, Peer: a.Peer(), by: byCredential, object: object}, try)
+	return a.stage(Step{Stage: Bind, Peer: a.Peer(), by: byCredential, object: object}, try)
 }
 
-func (a *Ascent) step(s Step, try func(context.Context, *Step) error) bool {
+func (a *Ascent) stage(s Step, try func(context.Context, *Step) error) bool {
 	ctx, cancel := context.WithTimeout(a.visit.ctx, a.visit.p.Timeout)
 	defer cancel()
+	return a.step(ctx, s, try)
+}
+
+func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *Step) error) bool {
 	start := time.Now()
 	var err error
 	if a.link != nil {
@@ -132,7 +137,7 @@ func (v *visit) authenticate(a *approach) {
 		case ByDCOM:
 			goesOn = mapper == OK
 		}
-		if !goesOn {
+		if !goesOn || v.ctx.Err() != nil { // what is not begun says nothing
 			continue
 		}
 		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
