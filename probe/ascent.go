@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gpreach/gpreach/rpc"
@@ -104,12 +105,9 @@ func (a *Ascent) Use(mechanism string) { a.visit.seen.credential = mechanism }
 
 // Warn adds a warning to the report, once.
 func (a *Ascent) Warn(text string) {
-	for _, w := range a.visit.seen.warnings {
-		if w == text {
-			return
-		}
+	if w := &a.visit.seen.warnings; !slices.Contains(*w, text) {
+		*w = append(*w, text)
 	}
-	a.visit.seen.warnings = append(a.visit.seen.warnings, text)
 }
 
 // authenticate climbs on with the credential from where the routes led without,

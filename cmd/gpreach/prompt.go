@@ -24,7 +24,7 @@ func askPassword(ctx context.Context, prompt string) ([]byte, error) {
 		return nil, nobody
 	}
 	defer out.Close()
-	fd := int(in.Fd()) //nolint:gosec // a descriptor is an int
+	fd := int(in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		in.Close()

@@ -27,6 +27,12 @@ func (a account) principal() types.PrincipalName {
 	return types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, a.name)
 }
 
+// isASCII reports whether the account's name can stand in a Kerberos message:
+// gokrb5 encodes no other names.
+func (a account) isASCII() bool {
+	return !strings.ContainsFunc(a.name+a.realm, func(r rune) bool { return r > '~' })
+}
+
 // parseAccount reads NAME@REALM or DOMAIN\name.
 func parseAccount(user string, p profile) (account, error) {
 	if len(user) > maxName || strings.ContainsFunc(user, isControl) {

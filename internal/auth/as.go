@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,7 +90,7 @@ func (c *Credential) logOn(ctx context.Context) (ticket *Ticket, final bool, err
 	if len(kdcs) == 0 {
 		return nil, true, c.unanswered(nil, "", nil)
 	}
-	if strings.ContainsFunc(c.account.name+c.account.realm, func(r rune) bool { return r > '~' }) { // gokrb5 cannot encode them
+	if !c.account.isASCII() {
 		return nil, true, &KDCError{Err: ErrNoKDC, Text: "Kerberos is used only for accounts whose names are ASCII."}
 	}
 	c.as.Add(1)
@@ -316,7 +317,11 @@ func (c *Credential) key(h hint) (types.EncryptionKey, error) {
 // accept verifies an AS-REP, RFC 4120 section 3.1.5, and returns its ticket.
 // proved is the key that the KDC has taken for proof, or nil.
 func (c *Credential) accept(q *question, reply *messages.KDCRepFields, kdc string, proved *types.EncryptionKey) (*Ticket, error) {
-	if !slices.Contains(q.etypes, reply.EncPart.EType) || !sameName(reply.CName, c.account.principal()) || reply.CRealm != c.account.realm {
+	if reply.CRealm != c.account.realm {
+		return nil, &KDCError{KDC: kdc, Err: ErrOtherRealm, Text: fmt.Sprintf(
+			"The KDC answers for realm %s, not for %s; that is not followed.", sayName(reply.CRealm), c.account.realm)}
+	}
+	if !slices.Contains(q.etypes, reply.EncPart.EType) || !sameName(reply.CName, c.account.principal()) {
 		return nil, garbled(kdc)
 	}
 	var key types.EncryptionKey
@@ -337,7 +342,7 @@ func (c *Credential) accept(q *question, reply *messages.KDCRepFields, kdc strin
 	}
 	part, err := decrypt(reply, key, keyusage.AS_REP_ENCPART)
 	if err != nil {
-		if err == errUndeciphered && proved == nil { //nolint:errorlint // our own, never wrapped
+		if errors.Is(err, errUndeciphered) && proved == nil {
 			return nil, c.undeciphered(kdc)
 		}
 		return nil, garbled(kdc)

@@ -127,7 +127,8 @@ func decodeCCache(b []byte) (ccache, error) {
 		}
 		cache.tickets = append(cache.tickets, t)
 	}
-	if r.short || cache.realm == "" || len(cache.client.NameString) == 0 {
+	name := cache.client.PrincipalNameString()
+	if r.short || name == "" || cache.realm == "" || len(name)+len(cache.realm) > maxName || strings.ContainsFunc(name+cache.realm, isControl) {
 		return ccache{}, errNoCCache
 	}
 	return cache, nil

@@ -41,10 +41,10 @@ type Credential struct {
 	slots chan struct{} // one for each exchange in flight
 	turn  chan struct{} // held by the one Verify under way
 
-	mu       sync.Mutex
-	verified *proof              // what came of the one AS exchange, or nil
-	inquires map[string]*inquiry // tickets, by service in lower case
-	servers  []string            // the realm's KDCs, the last that answered first; nil until they are known
+	mu        sync.Mutex
+	verified  *proof              // what came of the one AS exchange, or nil
+	inquiries map[string]*inquiry // tickets, by service in lower case
+	servers   []string            // the realm's KDCs, the last that answered first; nil until they are known
 
 	as, tgs, requests atomic.Int64
 }
@@ -56,7 +56,7 @@ func newCredential(a account, s secret, p profile) *Credential {
 		now: time.Now, dial: new(net.Dialer).DialContext, lookupSRV: net.DefaultResolver.LookupSRV,
 		inForce: ctx, end: end,
 		slots: make(chan struct{}, maxInFlight), turn: make(chan struct{}, 1),
-		inquires: make(map[string]*inquiry),
+		inquiries: make(map[string]*inquiry),
 	}
 }
 

@@ -30,11 +30,11 @@ func (c *Credential) HasKDC(ctx context.Context) bool {
 		return true
 	}
 	kdcs, err := c.kdcs(ctx)
-	return err == nil && len(kdcs) > 0
+	return err == nil && len(kdcs) > 0 && c.account.isASCII()
 }
 
 // kdcs returns the realm's KDCs as name or address and port, in the order to ask
-// them. None is an answer, an error is none.
+// them. Whether there are any is found out once; an error leaves that open.
 func (c *Credential) kdcs(ctx context.Context) ([]string, error) {
 	c.mu.Lock()
 	known := c.servers

@@ -107,3 +107,11 @@ func TestKDCsInTurn(t *testing.T) {
 		})
 	}
 }
+
+func TestNamesBeyondASCII(t *testing.T) {
+	k := newFakeKDC(t)
+	c := credentialFor(t, "jürgen@corp.example", testPassword, map[string]*fakeKDC{firstKDC: k})
+	if e := asKDCError(t, c.Verify(t.Context())); !strings.Contains(e.Text, "ASCII") || e.Stops() || c.HasKDC(t.Context()) || k.requests != 0 {
+		t.Error(e)
+	}
+}

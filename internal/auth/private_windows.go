@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -36,7 +37,7 @@ func private(f *os.File, _ fs.FileInfo) error {
 			continue
 		}
 		if who := (*windows.SID)(unsafe.Pointer(&entry.SidStart)); isMany(who) { //nolint:gosec // how Windows lays out an entry: the SID begins there
-			return fmt.Errorf(`%s may read it: icacls FILE /inheritance:r /grant:r "%%USERNAME%%:R"`, who)
+			return fmt.Errorf("%s may read it: icacls FILE /inheritance:r /grant:r USER:R", who)
 		}
 	}
 	return nil
@@ -44,13 +45,12 @@ func private(f *os.File, _ fs.FileInfo) error {
 
 // isMany reports whether a SID stands for people that nobody has counted.
 func isMany(who *windows.SID) bool {
-	for _, known := range []windows.WELL_KNOWN_SID_TYPE{
+	known := []windows.WELL_KNOWN_SID_TYPE{
 		windows.WinWorldSid, windows.WinAuthenticatedUserSid, windows.WinBuiltinUsersSid, windows.WinBuiltinGuestsSid,
 		windows.WinInteractiveSid, windows.WinNetworkSid, windows.WinAnonymousSid,
-	} {
-		if who.IsWellKnown(known) {
-			return true
-		}
+	}
+	if slices.ContainsFunc(known, who.IsWellKnown) {
+		return true
 	}
 	const domainUsers, domainGuests, domainComputers = 513, 514, 515
 	n := who.SubAuthorityCount()

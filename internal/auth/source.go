@@ -58,7 +58,7 @@ func Read(s Source) (*Credential, error) {
 	case s.PasswordFile != "":
 		m.password, err = readPassword(s.PasswordFile)
 	default:
-		m.password, err = ask(s.Prompt, a)
+		m.password, err = typePassword(s.Prompt, a)
 	}
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func Read(s Source) (*Credential, error) {
 	return newCredential(a, newSecret(a.given, m), p), nil
 }
 
-// ask asks for the password on the terminal.
-func ask(prompt func(string) ([]byte, error), a account) (string, error) {
+// typePassword asks for the password on the terminal.
+func typePassword(prompt func(string) ([]byte, error), a account) (string, error) {
 	typed, err := prompt("Password for " + a.given + ": ")
 	if err != nil {
 		return "", fmt.Errorf("asking for the password: %w", err)

@@ -41,10 +41,10 @@ func (c *Credential) Ticket(ctx context.Context, service string) (*Ticket, error
 			return nil, ErrStopped
 		}
 		c.mu.Lock()
-		i, begun := c.inquires[key]
+		i, begun := c.inquiries[key]
 		if !begun {
 			i = &inquiry{done: make(chan struct{})}
-			c.inquires[key] = i
+			c.inquiries[key] = i
 		}
 		c.mu.Unlock()
 		if !begun {
@@ -71,7 +71,7 @@ func (c *Credential) inquire(ctx context.Context, i *inquiry, key string, servic
 	if i.err != nil && !errors.As(i.err, &kdc) { // the caller left, the credential was stopped, or is not verified yet
 		i.cut = true
 		c.mu.Lock()
-		delete(c.inquires, key)
+		delete(c.inquiries, key)
 		c.mu.Unlock()
 	}
 }
