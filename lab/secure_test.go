@@ -254,7 +254,10 @@ func TestMutatedReplies(t *testing.T) {
 				got := climb(t, p, path.target)
 				runtime.ReadMemStats(&after)
 				most, whole = max(most, after.TotalAlloc-before.TotalAlloc), whole+after.TotalAlloc-before.TotalAlloc
-				for _, what := range []string{"garbled", "timeout", "hangup", "reset", "wrong-host", "denied", "logon-failed", "unsupported", "unreachable"} {
+				if strings.Contains(got, "unreachable") {
+					t.Errorf("seed %d: %s", seed, got)
+				}
+				for _, what := range []string{"garbled", "timeout", "hangup", "reset", "wrong-host", "denied", "logon-failed", "unsupported"} {
 					if strings.Contains(got, what) {
 						seen[what]++
 					}
@@ -268,7 +271,7 @@ func TestMutatedReplies(t *testing.T) {
 			if most > 4<<20 {
 				t.Errorf("a host made us allocate %d bytes", most)
 			}
-			if seen["garbled"] == 0 || seen["unreachable"] > 0 {
+			if seen["garbled"] == 0 {
 				t.Errorf("outcomes %v", seen)
 			}
 		})

@@ -72,6 +72,8 @@ func (c *Conversation) Do(ctx context.Context, call func() error) (err error) {
 		}
 		if unhook() {
 			late.Done()
+		} else if err == nil { // it was done, but too late: the connections are closed
+			err = ctx.Err()
 		}
 		late.Wait()
 	}()

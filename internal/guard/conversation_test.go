@@ -73,6 +73,16 @@ func TestConversationPanics(t *testing.T) {
 	}
 }
 
+// What is done too late is not done: its connections are closed.
+func TestConversationTooLate(t *testing.T) {
+	c := Begin(t.Context(), nil)
+	defer c.End()
+	stage, over := context.WithCancel(t.Context())
+	if err := c.Do(stage, func() error { over(); return nil }); !errors.Is(err, context.Canceled) || c.Context().Err() == nil {
+		t.Errorf("%v, context %v", err, c.Context().Err())
+	}
+}
+
 // What ends well goes on.
 func TestConversationGoesOn(t *testing.T) {
 	c := Begin(t.Context(), nil)
