@@ -70,11 +70,20 @@ func kerberos(t *testing.T, libdefaults, kdcs string) {
 	t.Setenv("KRB5_CONFIG", file)
 }
 
+func hasKDC(t *testing.T, c *auth.Credential) bool {
+	t.Helper()
+	has, err := c.HasKDC(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	return has
+}
+
 // proves verifies a credential and gets a ticket by it.
 func proves(t *testing.T, c *auth.Credential) {
 	t.Helper()
-	if !c.HasKDC(t.Context()) {
-		t.Fatal("no KDC")
+	if has, err := c.HasKDC(t.Context()); !has {
+		t.Fatal("no KDC", err)
 	}
 	if err := c.Verify(t.Context()); err != nil {
 		t.Fatal(err)
@@ -269,13 +278,13 @@ func TestKDCs(t *testing.T) {
 	t.Run("DNS is not to be asked", func(t *testing.T) {
 		kerberos(t, "dns_lookup_kdc = false", "")
 		c := withPassword(t, "gpadmin@corp.example", gpadmin)
-		if err := c.Verify(t.Context()); !errors.Is(err, auth.ErrNoKDC) || c.HasKDC(t.Context()) {
+		if err := c.Verify(t.Context()); !errors.Is(err, auth.ErrNoKDC) || hasKDC(t, c) {
 			t.Error(err)
 		}
 	})
 	t.Run("a realm of nobody", func(t *testing.T) {
 		c := withPassword(t, "gpadmin@nowhere.example", gpadmin)
-		if err := c.Verify(t.Context()); !errors.Is(err, auth.ErrNoKDC) || c.HasKDC(t.Context()) {
+		if err := c.Verify(t.Context()); !errors.Is(err, auth.ErrNoKDC) || hasKDC(t, c) {
 			t.Error(err)
 		}
 	})

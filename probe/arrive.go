@@ -85,7 +85,7 @@ func (v *visit) enter(d *door) {
 		port = v.p.SMBPort
 	}
 	a := d.approach
-	d.link, d.step = v.dial(a.reins, d.lane(), nil, netip.AddrPortFrom(a.addr, port))
+	d.link, d.step = v.dial(a.reins.ctx, a.reins, d.lane(), nil, netip.AddrPortFrom(a.addr, port))
 	d.ended.Store(true)
 	v.heard(d)
 	if v.arrivals != nil {
@@ -106,14 +106,14 @@ func (v *visit) enter(d *door) {
 }
 
 // dial connects to a port, on top of a trail, and returns the link, nil unless
-// the step is ok.
-func (v *visit) dial(r *reins, at *lane, t Trail, to netip.AddrPort) (*link, Step) {
+// the step is ok. ctx is that of the reins, or ends before it.
+func (v *visit) dial(ctx context.Context, r *reins, at *lane, t Trail, to netip.AddrPort) (*link, Step) {
 	s := Step{Stage: Connect, Peer: to.String()}
 	at.begin(t, s)
 	start := time.Now()
-	conn, err := v.p.connect(r.ctx, s.Peer)
+	conn, err := v.p.connect(ctx, s.Peer)
 	s.Elapsed = time.Since(start)
-	if s.Outcome = classify(r.ctx, err); err != nil {
+	if s.Outcome = classify(ctx, err); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}
 	if at.end(s); err != nil {

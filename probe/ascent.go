@@ -42,11 +42,16 @@ type Ascent struct {
 // Peer returns the address and port of the service, as a Step's Peer.
 func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).String() }
 
-// Connect dials the service: a step, whose connection is nil unless it is ok.
-// Each later step gives the connection its deadline, and it is closed at the end
-// of the ascent. At most one is open at a time.
-func (a *Ascent) Connect() net.Conn {
-	l, s := a.visit.dial(a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
+// Connect dials the service, until ctx ends: a step, whose connection is nil unless
+// it is ok. Each later step gives the connection its deadline, and it is closed at
+// the end of the ascent. At most one is open at a time. Where the KDCs took what the
+// host had of time, it is not begun: what they are slow in is not the host's.
+func (a *Ascent) Connect(ctx context.Context) net.Conn {
+	if a.visit.isLate() {
+		a.Warn("the credential was not used everywhere: the KDC answered so late that the host's --deadline left no time for it")
+		return nil
+	}
+	l, s := a.visit.dial(ctx, a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
 	s.by = byCredential
 	*a.trail = a.trail.plus(s)
 	if l == nil {
@@ -60,7 +65,17 @@ func (a *Ascent) Connect() net.Conn {
 // set its Detail; it bounds the KDC's time by itself, since how long it waits for its
 // turn among many hosts says nothing of the KDC.
 func (a *Ascent) AskKDC(ask func(ctx context.Context, s *Step) error) bool {
+	start := time.Now()
+	defer func() { a.visit.atKDC += time.Since(start) }()
 	return a.step(a.visit.ctx, Step{Stage: Authenticate, by: byKDC}, ask)
+}
+
+// isLate reports whether less is left of the host's deadline than a stage may take,
+// and that is because of the KDCs.
+func (v *visit) isLate() bool {
+	deadline, ok := v.ctx.Deadline()
+	left := time.Until(deadline)
+	return ok && left < v.p.Timeout && left+v.atKDC >= v.p.Timeout
 }
 
 // Step tries a stage at the service, within the timeout of a stage. try may set
@@ -97,7 +112,7 @@ func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *St
 		s.Detail = say(s.Outcome, err)
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
-		s.code = f.Code
+		s.code, s.Detail = f.Code, clean(f.Text)
 	}
 	s.Peer = clean(s.Peer)
 	*a.trail = a.trail.plus(s)

@@ -43,13 +43,13 @@ func but(steps []rung, i int, err error) []rung {
 // logon is a credential that tries these steps, by the shorthand of a rule.
 func logon(tries map[string][]rung) func(probe.Target) func(context.Context, *probe.Ascent) {
 	return func(probe.Target) func(context.Context, *probe.Ascent) {
-		return func(_ context.Context, a *probe.Ascent) {
+		return func(ctx context.Context, a *probe.Ascent) {
 			steps := tries[short[a.Rule.ID]]
 			if len(steps) > 0 {
 				a.Use("kerberos")
 			}
 			for _, r := range steps {
-				if !try(a, r) && !r.goesOn {
+				if !try(ctx, a, r) && !r.goesOn {
 					return
 				}
 			}
@@ -57,7 +57,7 @@ func logon(tries map[string][]rung) func(probe.Target) func(context.Context, *pr
 	}
 }
 
-func try(a *probe.Ascent, r rung) bool {
+func try(ctx context.Context, a *probe.Ascent, r rung) bool {
 	run := func(_ context.Context, s *probe.Step) error {
 		if r.kdc {
 			s.Peer = "10.77.0.10:88"
@@ -66,7 +66,7 @@ func try(a *probe.Ascent, r rung) bool {
 	}
 	switch {
 	case r.stage == probe.Connect:
-		return a.Connect() != nil
+		return a.Connect(ctx) != nil
 	case r.kdc:
 		return a.AskKDC(run)
 	case r.stage == probe.Bind:
@@ -113,7 +113,7 @@ func TestAccess(t *testing.T) {
 		{"no service name", but(throughPipe, 0, says(probe.Unsupported, 7)), but(overTCP, 0, says(probe.Unsupported, 7)), "kerberos unproven unproven NP reachable untested (accounts in the directory) LOG reachable untested (accounts in the directory)", "setspn -L"},
 		{"NTLM, where the KDC does not know the host", append([]rung{{stage: probe.Authenticate, kdc: true, goesOn: true, err: says(probe.Unsupported, 7)}}, throughPipe[1:]...), overTCP[1:], "kerberos unproven unproven " + in + " " + over, "opens on TCP 445"},
 		{"kept away by the KDC", but(throughPipe, 0, says(probe.AccessDenied, 12)), nil, "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable untested", "policy"},
-		{"the KDC is silent", but(throughPipe, 0, context.DeadlineExceeded), nil, "kerberos unproven unproven NP reachable untested (network firewall) LOG reachable untested", "No KDC answered"},
+		{"the KDC is silent", but(throughPipe, 0, context.DeadlineExceeded), nil, "kerberos unproven unproven NP reachable untested (network firewall) LOG reachable untested", "No ticket could be had"},
 		{"stopped", but(throughPipe, 2, context.Canceled), nil, "kerberos unproven unproven NP reachable untested LOG reachable untested", "given up"},
 		{"not tried", nil, nil, "none unproven unproven NP reachable untested LOG reachable untested", "not tried"},
 		{"no pipe", but(throughPipe, 3, says(probe.NotRegistered, 0xC0000034)), overTCP, "kerberos unreachable unproven NP unreachable untested (service on the host) " + over, "has no pipe eventlog"},
@@ -256,11 +256,11 @@ func TestAscentIsBounded(t *testing.T) {
 			var end probe.Outcome
 			var took time.Duration
 			p.Authenticate = func(probe.Target) func(context.Context, *probe.Ascent) {
-				return func(_ context.Context, a *probe.Ascent) {
+				return func(ctx context.Context, a *probe.Ascent) {
 					if short[a.Rule.ID] != "TASK" {
 						return
 					}
-					conn := a.Connect()
+					conn := a.Connect(ctx)
 					start := time.Now()
 					a.Step(probe.Call, func(context.Context, *probe.Step) error {
 						_, err := conn.Read(make([]byte, 1))
@@ -293,4 +293,82 @@ func TestFailure(t *testing.T) {
 	if f.Error() != "0xC000015B" || !errors.Is(f, secret) {
 		t.Errorf("%v", f)
 	}
+}
+
+// What a KDC is slow in is not the host's: it is not logged on to with less than a
+// stage's time, and no rule is begun once there is none at all.
+func TestLateKDC(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		kdc          time.Duration
+		begun, warns int
+	}{
+		{"in time", 2 * time.Second, 2, 0},
+		{"late", 4 * time.Second, 2, 1},
+		{"too late", time.Hour, 1, 1},
+	} {
+		bubble(t, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", hostAddr)
+			p := prober(winhost.NewNetwork(h))
+			p.NoIdentify, p.NoWMIPort, p.Deadline = true, true, 5*time.Second
+			begun := 0
+			p.Authenticate = func(probe.Target) func(context.Context, *probe.Ascent) {
+				return func(ctx context.Context, a *probe.Ascent) {
+					if a.Rule.Route == probe.ByDCOM {
+						return
+					}
+					if begun++; begun == 1 {
+						a.AskKDC(func(ctx context.Context, _ *probe.Step) error {
+							select {
+							case <-time.After(tt.kdc):
+								return nil
+							case <-ctx.Done():
+								return ctx.Err()
+							}
+						})
+					}
+					if conn := a.Connect(ctx); conn != nil {
+						a.Step(probe.Call, func(context.Context, *probe.Step) error { return nil })
+					}
+				}
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, []probe.Operation{probe.RSoP})
+			for _, f := range r.Findings {
+				if f.Verdict == probe.Unreachable || (f.Access == probe.Granted) != (tt.name == "in time" && f.Rule.Route != probe.ByMapper && f.Rule.Route != probe.ByDCOM) {
+					t.Errorf("%s: %s is %s, %s", tt.name, f.Rule.ID, f.Verdict, f.Access)
+				}
+			}
+			if begun != tt.begun || len(r.Warnings) != tt.warns {
+				t.Errorf("%s: %d begun, warnings %q", tt.name, begun, r.Warnings)
+			}
+		})
+	}
+}
+
+// A connect with the credential ends when what it is for does.
+func TestConnectIsCut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := winhost.Client("ws-001.corp.example", hostAddr)
+		n := winhost.NewNetwork(h)
+		p := prober(n)
+		p.NoIdentify, p.NoWMIPort = true, true
+		var took time.Duration
+		p.Authenticate = func(probe.Target) func(context.Context, *probe.Ascent) {
+			return func(ctx context.Context, a *probe.Ascent) {
+				if a.Rule.Route != probe.ByPipe {
+					return
+				}
+				h.Ports[445] = winhost.Port{Fate: winhost.Drop} // it drops from now on
+				ctx, cancel := context.WithTimeout(ctx, 700*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				a.Connect(ctx)
+				took = time.Since(start)
+			}
+		}
+		p.Probe(t.Context(), probe.Target{Name: hostAddr.String()}, []probe.Operation{probe.RSoP})
+		if took != 700*time.Millisecond {
+			t.Errorf("after %v", took)
+		}
+	})
 }

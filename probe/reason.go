@@ -142,7 +142,7 @@ var advices = map[place]map[Outcome]advice{
 		AccessDenied: {Rights, `The KDC's policy keeps this account from this host: {detail}.`, `Look at the authentication policies of the account ("Log On To", policy silos) in the directory.`},
 		LogonFailed:  {Directory, `The KDC takes the credential no longer: {detail}.`, fixAccount},
 		LockedOut:    {Directory, `The account is locked: {detail}.`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
-		Timeout:      {NetworkFirewall, `No KDC answered for a ticket of this host ({detail}).`, `Look at the way from this machine to TCP 88 of the domain controllers.`},
+		Timeout:      {NetworkFirewall, `No ticket could be had for this host: {detail}.`, `Look at the way from this machine to TCP 88 of the domain controllers.`},
 		anyOther:     {Directory, `No ticket could be had for this host: {detail}.`, `Look at the domain controller's log, and run it again.`},
 	},
 	atReconnect: {

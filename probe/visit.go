@@ -96,6 +96,7 @@ type visit struct {
 	answered  chan struct{} // closed when 445 or 135 connected or was refused
 	alive     atomic.Uint32 // a liveness port that answered, or 0
 	unsure    atomic.Bool   // some liveness port could not be asked properly
+	atKDC     time.Duration // what the KDCs took
 }
 
 // begin climbs every route that the rules take, at one of the addresses, and
@@ -186,7 +187,7 @@ func (v *visit) bind(at *lane, t Trail, l *link, c *rpc.Conn, s rpc.Syntax, deta
 
 // bindAt is the steps that connect to a port and bind to an interface there.
 func (v *visit) bindAt(r *reins, at *lane, t Trail, to netip.AddrPort, s rpc.Syntax, detail string) Trail {
-	l, connected := v.dial(r, at, t, to)
+	l, connected := v.dial(r.ctx, r, at, t, to)
 	if t = t.plus(connected); l == nil {
 		return t
 	}

@@ -36,18 +36,19 @@ type rpcClimb struct {
 // eventLog binds to EventLog at packet privacy and asks for the channels. That the
 // bind is ok is no proof yet that an account was let in.
 func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
-	conn := a.Connect()
+	talk := guard.Begin(ctx, v.credential.Stopped())
+	defer talk.End()
+	conn := a.Connect(talk.Context())
 	if conn == nil {
 		return
 	}
-	r := &rpcClimb{visit: v, ascent: a, by: by, talk: guard.Begin(ctx, v.credential.Stopped()), conn: guard.NewRPC(conn)}
-	defer r.talk.End()
+	r := &rpcClimb{visit: v, ascent: a, by: by, talk: talk, conn: guard.NewRPC(conn)}
 	r.talk.Hold(r.conn)
-	if v.stopped() || !a.Bind(a.Rule.Object, r.try(r.bind)) {
+	if !a.Bind(a.Rule.Object, r.try(r.bind)) {
 		return
 	}
 	for _, channel := range channels() {
-		if v.stopped() || !a.Step(probe.Call, r.try(func(ctx context.Context, s *probe.Step) error {
+		if !a.Step(probe.Call, r.try(func(ctx context.Context, s *probe.Step) error {
 			s.Detail = channel
 			return r.query(ctx, channel)
 		})) {
@@ -60,7 +61,7 @@ func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
 // try calls the library within the time of a stage, and says what came of it.
 func (r *rpcClimb) try(do func(context.Context, *probe.Step) error) func(context.Context, *probe.Step) error {
 	return func(ctx context.Context, s *probe.Step) error {
-		err := r.talk.Do(ctx, func() error { return do(ctx, s) })
+		err := r.talk.Do(ctx, r.unlessStopped(func() error { return do(ctx, s) }))
 		return r.fromHost(ctx, r.conn, r.refusal(err))
 	}
 }

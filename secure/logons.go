@@ -104,7 +104,6 @@ func (v *visit) choose(a *probe.Ascent, class string) *logon {
 			return &logon{service: service, proof: &proof{ticket: ticket}}
 		case v.mechanism == byKerberos || !unknown || !v.options.AllowNTLM:
 			v.mechanism = byKerberos
-			a.Use(string(byKerberos))
 			return nil
 		}
 		v.useNTLM(a)

@@ -49,8 +49,11 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 	switch {
 	case k.Code == 0 && k.Err == nil && l.stopped():
 		f.Outcome = probe.Canceled
+	case errors.Is(err, auth.ErrGarbled):
+		f.Outcome = probe.Garbled
+	case k.IsOwn(): // nobody was asked
 	case k.Code == 0:
-		return k.KDC, false, &probe.Failure{Outcome: probe.Timeout, Text: text, Err: err}
+		f.Outcome = probe.Timeout
 	case k.NTStatus == statusAccountLocked:
 		f.Outcome, f.Code = probe.LockedOut, k.NTStatus
 	case k.Code == krbServiceUnknown:
@@ -61,6 +64,16 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 		f.Outcome = probe.LogonFailed
 	}
 	return k.KDC, unknown, f
+}
+
+// unlessStopped is a library's call, which is not begun once the credential is stopped.
+func (l *Logons) unlessStopped(call func() error) func() error {
+	return func() error {
+		if l.stopped() {
+			return &probe.Failure{Outcome: probe.Canceled, Err: auth.ErrStopped}
+		}
+		return call()
+	}
 }
 
 // fromHost makes an outcome of an error at a host, by what is known best: what

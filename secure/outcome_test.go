@@ -107,11 +107,15 @@ func TestFromKDC(t *testing.T) {
 		{&auth.KDCError{KDC: "k", Code: 18}, probe.LogonFailed, false},
 		{&auth.KDCError{KDC: "k", Code: 18, NTStatus: 0xC0000234}, probe.LockedOut, false},
 		{&auth.KDCError{KDC: "k", Code: 24}, probe.LogonFailed, false},
-		{&auth.KDCError{KDC: "k", Err: context.DeadlineExceeded}, probe.Timeout, false},
+		{&auth.KDCError{KDC: "k", Err: context.DeadlineExceeded, Text: "none answered"}, probe.Timeout, false},
+		{&auth.KDCError{KDC: "k", Err: auth.ErrGarbled}, probe.Garbled, false},
+		{&auth.KDCError{KDC: "k", Err: auth.ErrOtherRealm}, probe.Unsupported, false},
+		{&auth.KDCError{KDC: "k", Err: auth.ErrNoKDC}, probe.Unsupported, false},
+		{&auth.KDCError{KDC: "k", Err: auth.ErrNoTicket}, probe.Unsupported, false},
 	} {
 		peer, unknown, err := New(withPassword(t), Options{}).fromKDC(fmt.Errorf("a ticket: %w", tt.err))
 		f, ok := errors.AsType[*probe.Failure](err)
-		if !ok || f.Outcome != tt.want || unknown != tt.unknown || peer != "k" {
+		if !ok || f.Outcome != tt.want || f.Text != tt.err.Error() || unknown != tt.unknown || peer != "k" {
 			t.Errorf("%+v: %s, %t, %v", tt.err, peer, unknown, err)
 		}
 	}
@@ -133,6 +137,16 @@ func TestStopInFlight(t *testing.T) {
 		f, ok := errors.AsType[*probe.Failure](err)
 		if !ok || f.Outcome != probe.Canceled || time.Since(start) != time.Second || !v.stopped() {
 			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		// What has not begun does not begin, and is no ok step either.
+		r := &rpcClimb{visit: v, ascent: p.ascent, by: &logon{}, talk: p.talk, conn: guard.NewRPC(h)}
+		for _, err := range []error{
+			p.try(func() error { t.Error("SMB is used"); return nil })(ctx, nil),
+			r.try(func(context.Context, *probe.Step) error { t.Error("RPC is used"); return nil })(ctx, nil),
+		} {
+			if f, ok := errors.AsType[*probe.Failure](err); !ok || f.Outcome != probe.Canceled {
+				t.Errorf("after the stop: %v", err)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package secure
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"time"
 
@@ -35,12 +36,13 @@ type pipeClimb struct {
 // pipe logs on to SMB, opens the rule's pipe, binds to its interface and opens
 // the log.
 func (v *visit) pipe(ctx context.Context, a *probe.Ascent, by *logon) {
-	conn := a.Connect()
+	talk := guard.Begin(ctx, v.credential.Stopped())
+	defer talk.End()
+	conn := a.Connect(talk.Context())
 	if conn == nil {
 		return
 	}
-	p := &pipeClimb{visit: v, ascent: a, talk: guard.Begin(ctx, v.credential.Stopped()), conn: guard.NewSMB(conn)}
-	defer p.talk.End()
+	p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 	p.talk.Hold(p.conn)
 	if !p.step(probe.Authenticate, func() error { return p.logOn(by) }) {
 		return
@@ -49,21 +51,20 @@ func (v *visit) pipe(ctx context.Context, a *probe.Ascent, by *logon) {
 	if !p.step(probe.Open, p.open) {
 		return
 	}
-	if v.stopped() || !a.Bind(a.Rule.Object, p.try(p.bind)) {
+	if !a.Bind(a.Rule.Object, p.try(p.bind)) {
 		return
 	}
 	p.step(probe.Call, p.call)
 }
 
-// step tries a stage, unless the credential is stopped.
 func (p *pipeClimb) step(stage probe.Stage, do func() error) bool {
-	return !p.stopped() && p.ascent.Step(stage, p.try(do))
+	return p.ascent.Step(stage, p.try(do))
 }
 
 // try calls a library within the time of a stage, and says what came of it.
 func (p *pipeClimb) try(do func() error) func(context.Context, *probe.Step) error {
 	return func(ctx context.Context, _ *probe.Step) error {
-		return p.fromHost(ctx, p.conn, p.talk.Do(ctx, do))
+		return p.fromHost(ctx, p.conn, p.talk.Do(ctx, p.unlessStopped(do)))
 	}
 }
 
@@ -82,7 +83,7 @@ func (p *pipeClimb) logOn(by *logon) error {
 // setUp sets up a session. refused returns why our own initiator did not accept the
 // host's token, which the library does not hand on.
 func (p *pipeClimb) setUp(dialer *smb2.Dialer, refused func() error, ntlm bool) (err error) {
-	p.session, err = dialer.DialConn(p.talk.Context(), p.conn, p.server())
+	p.session, err = dialer.DialConn(p.talk.Context(), p.conn, serverName(p.ascent.Address))
 	status := p.conn.LogonStatus()
 	switch {
 	case err == nil:
@@ -100,14 +101,11 @@ func (p *pipeClimb) setUp(dialer *smb2.Dialer, refused func() error, ntlm bool) 
 	return f
 }
 
-// server returns the host's name in the path of its share, which it does not look
+// serverName returns a host's name in the path of its share, which it does not look
 // at; there is no other way to write an address of IPv6.
-func (p *pipeClimb) server() string {
-	if name := p.name(); name != "" {
-		return name
-	}
-	if p.ascent.Address.Is4() {
-		return p.ascent.Address.String()
+func serverName(a netip.Addr) string {
+	if a.Is4() {
+		return a.String()
 	}
 	return "*SMBSERVER"
 }

@@ -25,8 +25,11 @@ const (
 // to; does it neither accept nor refuse the account, no host at all gets NTLM, and
 // that is no error. An error says why the credential must not be used.
 func (l *Logons) Verify(ctx context.Context, p *probe.Prober, targets iter.Seq[probe.Target]) error {
+	hasKDC, err := l.credential.HasKDC(ctx)
 	switch {
-	case l.credential.HasKDC(ctx):
+	case err != nil:
+		return err
+	case hasKDC:
 		return l.credential.Verify(ctx)
 	case !l.options.AllowNTLM:
 		return errors.New("no KDC of the account's realm is known: name it in krb5.conf, or let this machine's DNS find _kerberos._tcp")
@@ -114,7 +117,7 @@ func (l *Logons) logOnTo(ctx context.Context, p *probe.Prober, at netip.AddrPort
 	talk.Hold(guarded)
 	dialer := &smb2.Dialer{Negotiator: smb2.Negotiator{RequireMessageSigning: true}, Initiator: l.byNTLM("cifs/" + at.Addr().String())}
 	err = talk.Do(ctx, func() error {
-		session, err := dialer.DialConn(talk.Context(), guarded, at.Addr().String())
+		session, err := dialer.DialConn(talk.Context(), guarded, serverName(at.Addr()))
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/report"
-	"github.com/gpreach/gpreach/secure"
 )
 
 // runFlags are the flags that check and preflight share.
@@ -40,8 +39,8 @@ func (r *runFlags) register(c *cobra.Command, operations string) {
 // A survey asks a fleet once and decides over it.
 type survey struct {
 	prober     *probe.Prober
-	credential *auth.Credential // nil without one
-	logons     *secure.Logons
+	logon      credentialFlags
+	credential *auth.Credential // nil without one, and before ask
 	plan       probe.Plan
 	fleet      *fleet
 	gate       gate
@@ -78,18 +77,15 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 		prober: f.connected(p), fleet: f, gate: g, log: log, stderr: c.ErrOrStderr(), quiet: r.output.quiet, limit: r.output.limit,
 		progress: !r.output.quiet && !r.output.streamsTo(c.OutOrStdout()),
 		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
+		logon:    r.logon,
 	}
-	credential, err := r.logon.read(c) // last: it may ask for a password
-	if err != nil {
-		return nil, err
-	}
-	s.logOn(credential, r.logon.allowNTLM)
 	return s, nil
 }
 
-// ask asks every target and passes each report on.
+// ask asks every target and passes each report on. The credential is read only now:
+// whoever types a password has made no other mistake.
 func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
-	if err := s.verify(ctx); err != nil {
+	if err := s.logOn(ctx); err != nil {
 		return err
 	}
 	var shown *progress

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/gpreach/gpreach/exporter"
@@ -29,7 +28,7 @@ func (f *credentialFlags) register(flags *pflag.FlagSet) {
 
 // read reads the credential, asking for the password where no flag says where it
 // is. It is nil where none is given, and nothing is sent.
-func (f *credentialFlags) read(c *cobra.Command) (*auth.Credential, error) {
+func (f *credentialFlags) read(ctx context.Context) (*auth.Credential, error) {
 	switch {
 	case *f == credentialFlags{}:
 		return nil, nil
@@ -38,7 +37,7 @@ func (f *credentialFlags) read(c *cobra.Command) (*auth.Credential, error) {
 	}
 	credential, err := auth.Read(auth.Source{
 		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache,
-		Prompt: func(prompt string) ([]byte, error) { return askPassword(c.Context(), prompt) },
+		Prompt: func(prompt string) ([]byte, error) { return askPassword(ctx, prompt) },
 	})
 	if err != nil {
 		return nil, err
@@ -49,27 +48,27 @@ func (f *credentialFlags) read(c *cobra.Command) (*auth.Credential, error) {
 	return credential, nil
 }
 
-// logOn gives the prober a credential, which is nil where there is none.
-func (s *survey) logOn(credential *auth.Credential, allowNTLM bool) {
-	if credential == nil {
-		return
-	}
-	s.credential = credential
-	s.logons = secure.New(credential, secure.Options{AllowNTLM: allowNTLM})
-	s.prober.Authenticate = s.logons.Begin
-}
-
-// verify proves the credential before any host is asked.
-func (s *survey) verify(ctx context.Context) error {
-	if s.credential == nil {
-		return nil
-	}
-	err := s.logons.Verify(ctx, s.prober, s.fleet.all())
+// logOn gives the prober the credential, if there is one, and proves it before any
+// host is asked.
+func (s *survey) logOn(ctx context.Context) error {
+	credential, err := s.logon.read(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return &exitError{exitStopped, fmt.Errorf("the credential of %s is not used, and no host was asked: %w", s.credential, err)}
+		return usage(err)
+	case credential == nil:
+		return nil
+	}
+	s.credential = credential
+	logons := secure.New(credential, secure.Options{AllowNTLM: s.logon.allowNTLM})
+	s.prober.Authenticate = logons.Begin
+	err = logons.Verify(ctx, s.prober, s.fleet.all())
+	switch {
+	case credential.Why() == "" && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &exitError{exitStopped, fmt.Errorf("the credential of %s is not used, and no host was asked: %w", credential, err)}
 	}
 	return nil
 }

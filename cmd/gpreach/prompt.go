@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -13,6 +14,9 @@ import (
 // be: targets may come from there. It is not shown. When ctx ends the terminal is
 // as it was, and the read under way is left behind.
 func askPassword(ctx context.Context, prompt string) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	nobody := errors.New("there is no terminal to ask for the password on: name --password-file, --keytab or --ccache")
 	in, err := os.OpenFile(terminalIn, os.O_RDWR, 0)
 	if err != nil {
@@ -46,8 +50,21 @@ func askPassword(ctx context.Context, prompt string) ([]byte, error) {
 		fmt.Fprintln(out)
 		return a.password, a.err
 	case <-ctx.Done():
-		_ = term.Restore(fd, before) // else its echo stays off
+		restore(fd, before)
 		fmt.Fprintln(out)
 		return nil, ctx.Err()
 	}
+}
+
+// restore turns a terminal's echo on again, once the reader that was just begun has
+// turned it off: before that it would stay off.
+func restore(fd int, before *term.State) {
+	const most = 100
+	for range most {
+		if now, err := term.GetState(fd); err != nil || *now != *before {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	_ = term.Restore(fd, before)
 }

@@ -97,10 +97,20 @@ func TestPrompt(t *testing.T) {
 // Ctrl-C is heard at the prompt, and leaves the terminal as it was.
 func TestInterruptAtPrompt(t *testing.T) {
 	t.Parallel()
+	for _, when := range []string{"as it is asked", "as it is read"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			interruptAtPrompt(t, when == "as it is read")
+		})
+	}
+}
+
+func interruptAtPrompt(t *testing.T, read bool) {
+	t.Helper()
 	cmd, terminal, out, errs := onTerminal(t, "check", "192.0.2.1", "--user", "admin@CORP.EXAMPLE")
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
-	for echoes(t, terminal) { // until it is being read
+	for read && echoes(t, terminal) {
 		<-again.C
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {

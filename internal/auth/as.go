@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana"
@@ -20,6 +21,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/patype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
+	"golang.org/x/crypto/md4" //nolint:staticcheck // SA1019: it is what RFC 4757 makes keys by
 )
 
 const (
@@ -82,16 +84,7 @@ func (c *Credential) known() *proof {
 func (c *Credential) logOn(ctx context.Context) (ticket *Ticket, final bool, err error) {
 	kdcs, err := c.kdcs(ctx)
 	if err != nil {
-		if ended(ctx) != nil {
-			return nil, false, ended(ctx)
-		}
-		return nil, false, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
-	}
-	if len(kdcs) == 0 {
-		return nil, true, c.unanswered(nil, "", nil)
-	}
-	if !c.account.isASCII() {
-		return nil, true, &KDCError{Err: ErrNoKDC, Text: "Kerberos is used only for accounts whose names are ASCII."}
+		return nil, errors.Is(err, ErrNoKDC), err
 	}
 	c.as.Add(1)
 	offer := c.offer()
@@ -146,7 +139,8 @@ func (c *Credential) has(etype int32) bool {
 }
 
 // prove sends the proof of the secret, a timestamp, to the KDC that asked for it,
-// and to no other: each that sees a wrong one may count it.
+// and to no other: each that sees a wrong one may count it. So a KDC that was sent
+// it and does not answer stops the credential too.
 func (c *Credential) prove(ctx context.Context, kdc string, offer []int32, h hint) (*Ticket, error) {
 	key, err := c.key(h)
 	if err != nil {
@@ -169,14 +163,17 @@ func (c *Credential) prove(ctx context.Context, kdc string, offer []int32, h hin
 	if err != nil {
 		return nil, err
 	}
-	reply, refusal, kdc, err := c.ask(ctx, []string{kdc}, q.message, tagASRep)
+	before := c.requests.Load() // no other message is sent before this one is answered
+	reply, refusal, from, err := c.ask(ctx, []string{kdc}, q.message, tagASRep)
 	switch {
+	case err != nil && ended(ctx) == nil && c.requests.Load() > before:
+		return nil, c.unsure(kdc, err)
 	case err != nil:
 		return nil, err // a caller that left is told so again: a KDC may have seen the proof
 	case refusal != nil:
-		return nil, c.refusal(kdc, "", refusal)
+		return nil, c.refusal(from, "", refusal)
 	}
-	return c.accept(q, reply, kdc, &key)
+	return c.accept(q, reply, from, &key)
 }
 
 // A question is a request and what its answer must match.
@@ -299,6 +296,9 @@ func (c *Credential) key(h hint) (types.EncryptionKey, error) {
 	if m.password == "" {
 		return types.EncryptionKey{}, ErrGarbled
 	}
+	if h.etype == weak {
+		return types.EncryptionKey{KeyType: weak, KeyValue: ntHash(m.password)}, nil
+	}
 	cipher, err := crypto.GetEtype(h.etype)
 	if err != nil {
 		return types.EncryptionKey{}, err
@@ -312,6 +312,16 @@ func (c *Credential) key(h hint) (types.EncryptionKey, error) {
 	}
 	value, err := cipher.StringToKey(m.password, salt, params)
 	return types.EncryptionKey{KeyType: h.etype, KeyValue: value}, err
+}
+
+// ntHash is the RC4 key of a password, RFC 4757 section 2: MD4 of its UTF-16, without
+// salt. gokrb5's own is wrong for passwords that are not ASCII.
+func ntHash(password string) []byte {
+	sum := md4.New()
+	for _, unit := range utf16.Encode([]rune(password)) {
+		sum.Write([]byte{byte(unit), byte(unit >> 8)})
+	}
+	return sum.Sum(nil)
 }
 
 // accept verifies an AS-REP, RFC 4120 section 3.1.5, and returns its ticket.

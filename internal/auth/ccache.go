@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
@@ -21,7 +20,7 @@ func readCCache(s Source, p profile) (*Credential, error) {
 	file := s.CCache
 	if kind, rest, ok := strings.Cut(file, ":"); ok && len(kind) > 1 { // one letter is a drive
 		if kind != "FILE" {
-			return nil, fmt.Errorf("a ccache of kind %s cannot be used: only FILE", sayName(kind))
+			return nil, errors.New("a ccache of that kind cannot be used: only FILE, or a path alone")
 		}
 		file = rest
 	}
@@ -72,7 +71,7 @@ func (c *Credential) grantingOfCache() (*Ticket, error) {
 			return t, nil
 		}
 	}
-	e := &KDCError{Code: errorcode.KRB_AP_ERR_TKT_EXPIRED, Text: "The ccache's ticket-granting ticket has expired: kinit again.", logon: true}
+	e := &KDCError{Err: ErrNoTicket, Text: "The ccache's ticket-granting ticket has expired: kinit again."}
 	if !found {
 		e.Text = fmt.Sprintf("The ccache has no ticket-granting ticket of realm %s: kinit again.", sayName(c.account.realm))
 	}

@@ -1,7 +1,11 @@
 package auth
 
 import (
+	"context"
+	"encoding/hex"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +60,9 @@ func TestVerifyAndTicket(t *testing.T) {
 			if got := c.Stats(); got.TGS != tt.tgs || got.Requests != tt.requests+tt.tgs || k.timestamps != 1 {
 				t.Errorf("%+v, %d timestamps", got, k.timestamps)
 			}
+			if _, err := c.Ticket(t.Context(), "host/ws-001.corp.example"); err != nil || c.Stats().TGS != tt.tgs+1 {
+				t.Errorf("%+v after the host's second service: %v", c.Stats(), err)
+			}
 		})
 	}
 }
@@ -75,7 +82,7 @@ func TestOneTimestamp(t *testing.T) {
 		{"the KDC fails on it", func(k *fakeKDC) { then(k, k.error(60, nil)) }, false},
 		{"the KDC wants it again", func(k *fakeKDC) { then(k, k.error(25, marshal(types.PADataSequence{{PADataType: 2}}))) }, false},
 		{"the KDC wants RC4 then", func(k *fakeKDC) { then(k, k.error(14, nil)) }, false},
-		{"the KDC says something else", func(k *fakeKDC) { then(k, []byte("HTTP/1.1 400")) }, false},
+		{"the KDC says something else", func(k *fakeKDC) { then(k, []byte("HTTP/1.1 400")) }, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,8 +111,8 @@ func TestSilenceAfterTimestamp(t *testing.T) {
 		start := time.Now()
 		for range 2 {
 			e := asKDCError(t, c.Verify(t.Context()))
-			if e.Stops() || e.KDC != firstKDC {
-				t.Error(e)
+			if !e.Stops() || e.KDC != firstKDC || !strings.Contains(c.Why(), "did not answer the proof") {
+				t.Error(e, c.Why())
 			}
 		}
 		if took := time.Since(start); took != exchangeTime || second.requests != 0 || first.count() != 2 {
@@ -225,5 +232,50 @@ func TestClocks(t *testing.T) {
 				t.Error(e)
 			}
 		})
+	}
+}
+
+// A KDC that cannot be reached with the proof has not seen it, and who left says
+// nothing of the account: the credential may be tried again, by another round.
+func TestProofNotSent(t *testing.T) {
+	for _, name := range []string{"no connection", "the caller leaves"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				k := newFakeKDC(t)
+				k.answer = func([]byte) ([]byte, bool) {
+					if k.count() > 1 {
+						leave()
+						return nil, true
+					}
+					return nil, false
+				}
+				c := credentialFor(t, "alice@corp.example", testPassword, map[string]*fakeKDC{firstKDC: k})
+				if dial, dials := c.dial, 0; name == "no connection" {
+					c.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+						if dials++; dials > 1 {
+							return nil, syscall.ECONNREFUSED
+						}
+						return dial(ctx, network, address)
+					}
+				}
+				if err := c.Verify(ctx); err == nil || c.Why() != "" {
+					t.Errorf("%v; %q", err, c.Why())
+				}
+			})
+		})
+	}
+}
+
+// The values are of Samba's md4_hash_blob.
+func TestNTHash(t *testing.T) {
+	for password, want := range map[string]string{
+		"Grünspecht":  "2daa97b915cb543b4bb40fb1fd5ed893",
+		"Schlüssel🔑9": "21ddc37912b2bd53a3d0215efc7cde6c",
+	} {
+		if got := hex.EncodeToString(ntHash(password)); got != want {
+			t.Errorf("%s: %s", password, got)
+		}
 	}
 }

@@ -24,20 +24,41 @@ const (
 )
 
 // HasKDC reports whether a realm and its KDCs are known, so that Kerberos can be
-// asked for. A ccache may have all tickets already, so it is asked for those.
-func (c *Credential) HasKDC(ctx context.Context) bool {
+// asked for. A ccache may have all tickets already, so it is asked for those. An
+// error is that of a lookup, which leaves it open.
+func (c *Credential) HasKDC(ctx context.Context) (bool, error) {
 	if len(c.secret.open().tickets) > 0 {
-		return true
+		return true, nil
 	}
-	kdcs, err := c.kdcs(ctx)
-	return err == nil && len(kdcs) > 0 && c.account.isASCII()
+	_, err := c.kdcs(ctx)
+	if errors.Is(err, ErrNoKDC) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// kdcs returns the realm's KDCs as name or address and port, in the order to ask
-// them. Whether there are any is found out once; an error leaves that open.
+// kdcs returns the realm's KDCs, in the order to ask them. That there is none to
+// ask, or none for this account, is a *KDCError that wraps ErrNoKDC.
 func (c *Credential) kdcs(ctx context.Context) ([]string, error) {
+	kdcs, err := c.servers(ctx)
+	switch {
+	case err != nil && ended(ctx) != nil:
+		return nil, ended(ctx)
+	case err != nil:
+		return nil, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
+	case len(kdcs) == 0:
+		return nil, c.unanswered(nil, "", nil)
+	case !c.account.isASCII():
+		return nil, &KDCError{Err: ErrNoKDC, Text: "Kerberos is used only for accounts whose names are ASCII."}
+	}
+	return kdcs, nil
+}
+
+// servers returns the realm's KDCs as name or address and port. Whether there are
+// any is found out once; an error leaves that open.
+func (c *Credential) servers(ctx context.Context) ([]string, error) {
 	c.mu.Lock()
-	known := c.servers
+	known := c.found
 	c.mu.Unlock()
 	if known != nil || c.account.realm == "" {
 		return known, nil
@@ -53,10 +74,10 @@ func (c *Credential) kdcs(ctx context.Context) ([]string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.servers == nil {
-		c.servers = slices.Clone(found)
+	if c.found == nil {
+		c.found = slices.Clone(found)
 	}
-	return c.servers, nil
+	return c.found, nil
 }
 
 // lookupKDCs asks DNS for the realm's KDCs.
@@ -84,8 +105,8 @@ func (c *Credential) lookupKDCs(ctx context.Context) ([]string, error) {
 func (c *Credential) prefer(kdc string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if i := slices.Index(c.servers, kdc); i > 0 {
-		c.servers = slices.Concat([]string{kdc}, c.servers[:i], c.servers[i+1:])
+	if i := slices.Index(c.found, kdc); i > 0 {
+		c.found = slices.Concat([]string{kdc}, c.found[:i], c.found[i+1:])
 	}
 }
 

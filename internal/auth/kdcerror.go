@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // What a KDCError without a code wraps, beside errors of the network.
 var (
 	ErrNoKDC      = errors.New("no KDC is known")
+	ErrNoTicket   = errors.New("no ticket-granting ticket")
 	ErrOtherRealm = errors.New("another realm")
 	ErrGarbled    = errors.New("not an answer of Kerberos to what was asked")
 )
@@ -27,7 +29,8 @@ type KDCError struct {
 	NTStatus uint32
 	Err      error
 
-	logon bool // it came of the AS exchange
+	logon  bool // it came of the AS exchange
+	unsure bool // the KDC was sent the proof of the secret, and did not answer
 }
 
 func (e *KDCError) Error() string {
@@ -37,7 +40,7 @@ func (e *KDCError) Error() string {
 		return fmt.Sprintf("%s (Kerberos error %d, status 0x%08X)", text, e.Code, e.NTStatus)
 	case e.Code != 0:
 		return fmt.Sprintf("%s (Kerberos error %d)", text, e.Code)
-	case e.Err == nil || errors.Is(e.Err, ErrNoKDC) || errors.Is(e.Err, ErrOtherRealm) || errors.Is(e.Err, ErrGarbled):
+	case e.Err == nil || e.IsOwn():
 		return text
 	}
 	return text + ": " + e.Err.Error()
@@ -46,9 +49,18 @@ func (e *KDCError) Error() string {
 // Unwrap returns the error behind it, or nil.
 func (e *KDCError) Unwrap() error { return e.Err }
 
-// Stops reports whether the error is about the account, so that the credential
-// must not be used again.
+// IsOwn reports whether no KDC was asked, or what answered was none: Err is one of
+// this package's and not of the network.
+func (e *KDCError) IsOwn() bool {
+	return slices.ContainsFunc([]error{ErrNoKDC, ErrNoTicket, ErrOtherRealm, ErrGarbled}, func(own error) bool { return errors.Is(e.Err, own) })
+}
+
+// Stops reports whether the error is about the account, or a wrong proof of it may
+// have been counted, so that the credential must not be used again.
 func (e *KDCError) Stops() bool {
+	if e.unsure {
+		return true
+	}
 	switch e.Code {
 	case errorcode.KDC_ERR_C_PRINCIPAL_UNKNOWN, errorcode.KDC_ERR_CLIENT_REVOKED,
 		errorcode.KDC_ERR_KEY_EXPIRED, errorcode.KDC_ERR_PREAUTH_FAILED:
@@ -172,6 +184,16 @@ func (c *Credential) undeciphered(kdc string) *KDCError {
 	e := &KDCError{
 		KDC: kdc, Code: errorcode.KDC_ERR_PREAUTH_FAILED, logon: true,
 		Text: "The password is wrong, or the keytab is older than the password.",
+	}
+	c.Stop(e.Error())
+	return e
+}
+
+// unsure is what is said where the proof of the secret was sent and not answered.
+func (c *Credential) unsure(kdc string, err error) *KDCError {
+	e := &KDCError{
+		KDC: kdc, Err: err, logon: true, unsure: true,
+		Text: "The KDC did not answer the proof of the secret, which it may have counted as a wrong one: it is not sent again.",
 	}
 	c.Stop(e.Error())
 	return e

@@ -95,26 +95,35 @@ func (c *Credential) askForTicket(ctx context.Context, service types.PrincipalNa
 	if t := c.cached(service); t != nil {
 		return t, nil
 	}
+	kdcs, err := c.kdcs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	granting, err := c.granting()
 	if err != nil {
 		return nil, err
 	}
-	kdcs, err := c.kdcs(ctx)
-	if err != nil {
-		if ended(ctx) != nil {
-			return nil, ended(ctx)
-		}
-		return nil, &KDCError{Err: err, Text: fmt.Sprintf("The KDCs of realm %s could not be looked up.", sayName(c.account.realm))}
-	}
-	if len(kdcs) == 0 {
-		return nil, c.unanswered(nil, "", nil)
+	host := strings.ToLower(service.NameString[1])
+	if c.isAged(host) {
+		return c.tgsExchange(ctx, kdcs, granting, service, append(strong(), weak))
 	}
 	ticket, err := c.tgsExchange(ctx, kdcs, granting, service, strong())
 	var kdc *KDCError
 	if errors.As(err, &kdc) && kdc.Code == errorcode.KDC_ERR_ETYPE_NOSUPP {
+		c.mu.Lock()
+		c.aged[host] = true
+		c.mu.Unlock()
 		return c.tgsExchange(ctx, kdcs, granting, service, append(strong(), weak))
 	}
 	return ticket, err
+}
+
+// isAged reports whether a service of the host was found to have no AES key: then
+// its others are asked for by RC4 as well at once, which saves the KDC an exchange.
+func (c *Credential) isAged(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.aged[host]
 }
 
 // granting returns the ticket-granting ticket.

@@ -188,6 +188,12 @@ func TestTicketNeedsVerify(t *testing.T) {
 	if _, err := c.Ticket(t.Context(), "cifs/ws-001.corp.example"); !errors.Is(err, errUnverified) {
 		t.Error(err)
 	}
+	// Where there is no KDC it is not the caller's mistake.
+	for _, c := range []*Credential{credentialFor(t, `OLD\alice`, testPassword, nil), credentialFor(t, "älice@corp.example", testPassword, map[string]*fakeKDC{firstKDC: nil})} {
+		if _, err := c.Ticket(t.Context(), "cifs/ws-001.corp.example"); !errors.Is(asKDCError(t, err), ErrNoKDC) {
+			t.Error(err)
+		}
+	}
 	for _, service := range []string{"", "cifs", "cifs/", "/ws-001", "cifs/ws/001", "cifs/ws 1", "cifs/ws@REALM", "cifs/" + strings.Repeat("a", maxName)} {
 		if _, err := c.Ticket(t.Context(), service); err == nil || errors.Is(err, errUnverified) {
 			t.Errorf("%q: %v", service, err)
