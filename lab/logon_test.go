@@ -236,13 +236,33 @@ func TestUnknownService(t *testing.T) {
 	}
 	credential, got, _ := access(t, name, as(t, "administrator")...)
 	want := "NP-In-TCP reachable untested authenticate=unsupported; In-TCP reachable untested authenticate=unsupported; " + name + " answers as " + dcName
-	if credential != "kerberos" || got != want {
+	if credential != "none" || got != want {
 		t.Errorf("by %s: %s\nwant %s", credential, got, want)
 	}
 	credential, got, _ = access(t, name, append(as(t, "administrator"), "--allow-ntlm")...)
 	want = "NP-In-TCP reachable granted authenticate=unsupported; In-TCP reachable granted; " + name + " answers as " + dcName
 	if credential != "ntlm" || got != want {
 		t.Errorf("by %s: %s\nwant %s", credential, got, want)
+	}
+}
+
+// Where no KDC is known NTLM is for addresses alone, and a name is said to have no
+// ticket, which is nobody's refusal.
+func TestWithoutKDC(t *testing.T) {
+	t.Setenv("KRB5_CONFIG", secretFile(t, []byte("[libdefaults]\n dns_lookup_kdc = false\n")))
+	admin := []string{"--user", `CORP\Administrator`, "--password-file", secretFile(t, []byte(password(t, "ADMINISTRATOR"))), "--allow-ntlm"}
+	for target, want := range map[string]string{
+		dcAddr: "ntlm: " + granted,
+		dcName: "none: NP-In-TCP reachable untested authenticate=unsupported; In-TCP reachable untested authenticate=unsupported",
+	} {
+		credential, got, code := access(t, target, admin...)
+		if got = credential + ": " + got; got != want || code == 4 {
+			t.Errorf("%s: exit %d, %s; want %s", target, code, got, want)
+		}
+	}
+	stdout, _, _ := run(t, append([]string{"check", dcAddr, dcName, "--for", "rsop", "-o", "json"}, admin...)...)
+	if !strings.Contains(stdout, "The directory gives no ticket for this host: The realm of") && !strings.Contains(stdout, "The directory gives no ticket for this host: No KDC of realm") {
+		t.Error(stdout)
 	}
 }
 
