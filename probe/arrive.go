@@ -85,7 +85,7 @@ func (v *visit) enter(d *door) {
 		port = v.p.SMBPort
 	}
 	a := d.approach
-	d.link, d.step = v.dial(a.reins.ctx, a.reins, d.lane(), nil, netip.AddrPortFrom(a.addr, port))
+	d.link, d.step = v.dial(a.ctx, a.reins, d.lane(), nil, netip.AddrPortFrom(a.addr, port))
 	d.ended.Store(true)
 	v.heard(d)
 	if v.arrivals != nil {

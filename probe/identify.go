@@ -11,7 +11,7 @@ import (
 // What fails here is no step and changes nothing.
 func (v *visit) identify(a *approach) {
 	start := time.Now()
-	l, s := v.dial(a.reins.ctx, a.reins, nil, nil, netip.AddrPortFrom(a.addr, v.p.MapperPort))
+	l, s := v.dial(a.ctx, a.reins, nil, nil, netip.AddrPortFrom(a.addr, v.p.MapperPort))
 	if l == nil {
 		return
 	}

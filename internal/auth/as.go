@@ -21,7 +21,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/patype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
-	"golang.org/x/crypto/md4" //nolint:staticcheck // SA1019: it is what RFC 4757 makes keys by
+	"golang.org/x/crypto/md4" //nolint:gosec,staticcheck // RFC 4757 makes keys by it
 )
 
 const (
@@ -317,10 +317,12 @@ func (c *Credential) key(h hint) (types.EncryptionKey, error) {
 // ntHash is the RC4 key of a password, RFC 4757 section 2: MD4 of its UTF-16, without
 // salt. gokrb5's own is wrong for passwords that are not ASCII.
 func ntHash(password string) []byte {
-	sum := md4.New()
+	var units []byte
 	for _, unit := range utf16.Encode([]rune(password)) {
-		sum.Write([]byte{byte(unit), byte(unit >> 8)})
+		units = binary.LittleEndian.AppendUint16(units, unit)
 	}
+	sum := md4.New() //nolint:gosec // no other will do
+	sum.Write(units)
 	return sum.Sum(nil)
 }
 
