@@ -13,7 +13,8 @@ import (
 )
 
 // An RPC is a DCE/RPC server on a TCP port, C706 and [MS-RPCE]. It takes
-// anonymous binds, and says who its host is to an NTLM one.
+// anonymous binds, says who its host is to an NTLM one, and lets those log on
+// whom its host admits.
 type RPC struct {
 	Host       *Host
 	Interfaces []Interface
@@ -21,7 +22,9 @@ type RPC struct {
 	BigEndian bool          // headers and NDR of the replies
 	Fragment  int           // most stub bytes in a response PDU; 0: as many as fit
 	Nak       *uint16       // bind_nak with this reason to every bind
-	NoNTLM    bool          // bind_nak 8 to a bind with a verifier
+	NoNTLM    bool          // bind_nak 8 to a bind with a verifier of NTLM's
+	NakLogon  *uint16       // bind_nak with this reason to a bind with a verifier
+	FailLogon bool          // the last token of every logon is not accepted
 	Reject    [2]uint16     // result and reason for every context
 	Fault     uint32        // this fault to every call
 	BindDelay time.Duration // before the answer to a bind
@@ -32,11 +35,17 @@ type RPC struct {
 // takes an anonymous bind and answers every call with fault 5.
 type Interface struct {
 	Syntax rpc.Syntax
-	calls  map[uint16]call
+	Level  byte // what its secured calls must be protected by, at least; integrity if not set
+
+	calls   map[uint16]call    // for everybody
+	secured map[uint16]secured // for who has logged on
 }
 
 // A call reads its arguments and writes its results, or returns a fault.
 type call func(in *reader, out *writer) (fault uint32)
+
+// A secured call is told who calls.
+type secured func(by *caller, in *reader, out *writer) (fault uint32)
 
 // Faults, C706 appendix E, and reasons of a bind_nak, section 12.6.3.1.
 const (
@@ -61,12 +70,18 @@ type session struct {
 	in       *bufio.Reader
 	contexts map[uint16]Interface
 	maxXmit  int
-	logon    bool // somebody has begun to log on; nobody ever succeeds
+
+	logons      map[uint32]*association // by auth_context_id; empty while nobody has begun to log on
+	signHeaders bool                    // as the bind agreed
+	stub        []byte                  // of a call whose last fragment has not come yet
+	more        bool                    // it is to come
+	handles     map[uint32]bool         // context handles that are open
 }
 
 // Serve answers a client until one of them has enough.
 func (s *RPC) Serve(c net.Conn) {
 	v := &session{RPC: s, conn: c, in: bufio.NewReaderSize(c, maxFrag), contexts: map[uint16]Interface{}, maxXmit: maxFrag}
+	v.logons, v.handles = map[uint32]*association{}, map[uint32]bool{}
 	for ok := true; ok; {
 		p, err := readPDU(v.in)
 		if errors.Is(err, errJunk) {
@@ -80,8 +95,10 @@ func (s *RPC) Serve(c net.Conn) {
 			ok = v.pause(s.BindDelay) && v.bind(p)
 		case request:
 			ok = v.pause(s.CallDelay) && v.call(p)
+		case auth3: // to which there is no answer
+			v.finish(p)
 		default:
-			ok = p.kind == auth3 // to which there is no answer
+			ok = false
 		}
 	}
 }
@@ -100,15 +117,18 @@ func (v *session) bind(p *pdu) bool {
 		return false
 	}
 	in, out, verifier := p.reader(), v.writer(), v.writer()
+	if p.kind == bind {
+		v.signHeaders = p.flags&signHeader != 0
+	}
 	if len(p.auth) > 0 {
-		if v.NoNTLM || !wantsNTLM(p.auth) {
-			v.nak(p.call, unknownAuthType)
+		nak, status := v.logOn(p, verifier)
+		switch {
+		case nak != 0:
+			v.nak(p.call, nak)
 			return false
+		case status != 0:
+			return v.fault(p.call, 0, status)
 		}
-		verifier.bytes(p.auth[0], p.auth[1], 0, 0) // type, level
-		verifier.u32(p.order.Uint32(p.auth[4:]))   // auth_context_id
-		verifier.bytes(v.Host.challenge()...)
-		v.logon = true
 	}
 	xmit, recv, group := in.u16(), in.u16(), in.u32()
 	if group == 0 {
@@ -122,7 +142,11 @@ func (v *session) bind(p *pdu) bool {
 		v.nak(p.call, versionNotSupported)
 		return false
 	}
-	return v.send(p.kind+1, firstFrag|lastFrag, p.call, out.b, verifier.b) // each answer is one more than its question
+	flags := byte(firstFrag | lastFrag)
+	if v.signHeaders && len(v.logons) > 0 {
+		flags |= signHeader
+	}
+	return v.send(p.kind+1, flags, p.call, out.b, verifier.b) // each answer is one more than its question
 }
 
 // results answers the contexts of a bind, after the secondary address, which
@@ -178,35 +202,57 @@ func (v *session) negotiate(id uint16, abstract rpc.Syntax, transfer []rpc.Synta
 	return 0, 0
 }
 
-// call answers a request and reports whether to go on.
+// call answers a request, when all of it is there, and reports whether to go on.
 func (v *session) call(p *pdu) bool {
 	in := p.reader()
 	in.u32() // alloc_hint
 	context, opnum := in.u16(), in.u16()
+	by := &caller{session: v}
 	if p.flags&objectUUID != 0 {
-		in.bytes(16)
+		by.object = in.uuid()
 	}
+	first, last := p.flags&firstFrag != 0, p.flags&lastFrag != 0
+	if in.err != nil || first == v.more {
+		return v.fault(p.call, context, protocolError)
+	}
+	if status := v.verify(by, p, len(p.body)-len(in.b)); status != 0 {
+		return v.fault(p.call, context, status)
+	}
+	if first {
+		v.stub = nil
+	}
+	v.stub = append(v.stub, p.body[len(p.body)-len(in.b):len(p.body)-by.padding]...)
+	if v.more = !last; v.more {
+		return len(v.stub) <= maxStub
+	}
+	out := v.writer()
 	bound, ok := v.contexts[context]
-	do := bound.calls[opnum]
-	status, out := uint32(0), v.writer()
-	switch {
-	case v.Fault != 0:
-		status = v.Fault
-	case in.err != nil || p.flags&(firstFrag|lastFrag) != firstFrag|lastFrag:
-		status = protocolError
-	case !ok:
-		status = unknownContext
-	case bound.calls == nil || v.logon || len(p.auth) > 0:
-		status = accessDenied
-	case do == nil:
-		status = opRangeError
-	default:
-		status = do(in, out)
-	}
+	status := v.execute(by, bound, ok, opnum, &reader{order: p.order, b: v.stub, size: len(v.stub)}, out)
 	if status != 0 {
 		return v.fault(p.call, context, status)
 	}
-	return v.respond(p.call, context, out.b)
+	return v.respond(p.call, context, out.b, by.association)
+}
+
+// execute executes a call of an interface, which is not known where the context is not.
+func (v *session) execute(by *caller, bound Interface, known bool, opnum uint16, in *reader, out *writer) (fault uint32) {
+	open, secured := bound.calls[opnum], bound.secured[opnum]
+	switch {
+	case v.Fault != 0:
+		return v.Fault
+	case !known:
+		return unknownContext
+	case open != nil:
+		if by.association == nil && len(v.logons) > 0 { // who has begun to log on is held to it
+			return accessDenied
+		}
+		return open(in, out)
+	case bound.calls == nil && by.level() < max(bound.Level, levelIntegrity):
+		return accessDenied
+	case secured == nil:
+		return opRangeError
+	}
+	return secured(by, in, out)
 }
 
 // pause waits, and reports whether the client waited too. A client that sends
