@@ -36,8 +36,8 @@ const (
 	Administrator         = OpenPipe | ReadLogs | ReadTasks | Activate | ReadRSoP | ReadCIMV2
 )
 
-// Admit lets accounts log on, by NTLM, and by Kerberos with tickets of Grant's, to RPC;
-// and WMI is on a port of its own.
+// Admit lets accounts log on, by NTLM, and by Kerberos with tickets of Grant's, to SMB
+// and RPC; and WMI is on a port of its own.
 func (h *Host) Admit(accounts ...Account) {
 	h.Accounts = accounts
 	h.Keys = []logon.Key{logon.NewKey()}
@@ -45,6 +45,8 @@ func (h *Host) Admit(accounts ...Account) {
 		h.WMI.Port = dynamicWMI
 	}
 	h.Ports[h.WMI.Port] = Port{Serve: h.Winmgmt().Serve}
+	h.smb.Host = h
+	h.Ports[smbPort] = Port{Serve: h.smb.Serve}
 }
 
 // UseKeytab lets clients log on with tickets that a real KDC makes: the file's keys of
@@ -77,7 +79,7 @@ func (h *Host) admits() bool { return len(h.Accounts) > 0 }
 // door returns what a logon needs to know.
 func (h *Host) door() *logon.Host {
 	return &logon.Host{
-		Names: []string{h.Name, h.DNSName}, Challenge: h.challenge, Keys: h.Keys,
+		Names: []string{h.Name, h.DNSName}, Challenge: h.challenge, Keys: h.Keys, NoNTLM: h.NoNTLM,
 		Password: func(user string) (string, bool) {
 			a := h.account(user)
 			return a.Password, a.Name != ""

@@ -37,6 +37,7 @@ type Host struct {
 	// else ready for them.
 	Accounts []Account
 	Keys     []logon.Key // that tickets are encrypted by
+	NoNTLM   bool        // NTLM is refused, as "Restrict NTLM: deny all" does
 	Denied   []string    // channels of the event log that nobody may read
 	WMI      WMI
 

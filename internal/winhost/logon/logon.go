@@ -20,6 +20,8 @@ type Host struct {
 	Challenge func(negotiate []byte) []byte
 	// Password returns an account's. The name is as the client gave it.
 	Password func(user string) (string, bool)
+	// NoNTLM turns NTLM off.
+	NoNTLM bool
 	// Keys decrypt tickets. Without any there is no Kerberos.
 	Keys []Key
 }
@@ -72,7 +74,7 @@ func (h *Host) Begin(kind byte) Mechanism {
 	switch {
 	case kind == TypeSPNEGO:
 		return &spnego{host: h}
-	case kind == TypeNTLM:
+	case kind == TypeNTLM && !h.NoNTLM:
 		return &ntlm{host: h}
 	case kind == TypeKerberos && len(h.Keys) > 0:
 		return &kerberos{host: h}
