@@ -74,6 +74,7 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 // dialAs returns a connection to a port, and a context and options with which a user logs on.
 func dialAs(t *testing.T, n *Network, h *Host, port uint16, w way, user, password string) (context.Context, dcerpc.Conn, []dcerpc.Option) {
 	t.Helper()
+	realm := strings.ToUpper(h.Domain)
 	options := []dcerpc.Option{dcerpc.WithSign(), dcerpc.WithSecurtyProvider(w.kind), dcerpc.WithTargetName("host/" + h.DNSName)}
 	if w.seal {
 		options[0] = dcerpc.WithSeal()
@@ -89,18 +90,18 @@ func dialAs(t *testing.T, n *Network, h *Host, port uint16, w way, user, passwor
 			t.Fatal(err)
 		}
 		c := krbconfig.New()
-		c.LibDefaults.DefaultRealm = "CORP.EXAMPLE"
+		c.LibDefaults.DefaultRealm = realm
 		config := &krb5.Config{
 			KRB5Config: krb5.ParsedLibDefaults(c), DCEStyle: true, DisablePAFXFAST: true, SName: "host/" + h.DNSName,
 			Flags: []int{int(gssapi.MutualAuthn), int(gssapi.Integrity), int(gssapi.Confidentiality)},
 		}
 		ctx = gssapi.NewSecurityContext(t.Context(), gssapi.WithMechanismFactory(ssp.SPNEGO), gssapi.WithMechanismFactory(ssp.KRB5, config),
-			gssapi.WithCredential(credential.NewFromCCache(user+"@CORP.EXAMPLE", cache)))
+			gssapi.WithCredential(credential.NewFromCCache(user+"@"+realm, cache)))
 	} else {
 		ctx = gssapi.NewSecurityContext(t.Context(), gssapi.WithMechanismFactory(ssp.SPNEGO), gssapi.WithMechanismFactory(ssp.NTLM),
 			gssapi.WithCredential(credential.NewFromPassword(user, password, credential.Domain("CORP"))))
 	}
-	conn, err := dcerpc.Dial(ctx, here.String(), dcerpc.WithDialer(dialer{n}), dcerpc.WithTimeout(time.Minute),
+	conn, err := dcerpc.Dial(ctx, h.Addrs[0].String(), dcerpc.WithDialer(dialer{n}), dcerpc.WithTimeout(time.Minute),
 		dcerpc.WithEndpoint(fmt.Sprintf("ncacn_ip_tcp:[%d]", port)))
 	if err != nil {
 		t.Fatal(err)
