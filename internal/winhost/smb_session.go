@@ -39,10 +39,11 @@ const (
 )
 
 const (
-	smbSigned   = 0x08 // a flag of the header
-	fromServer  = 0x01
-	pipePatient = 10 * time.Second // how long a read waits for a pipe
-	mostFiles   = 16
+	smbSigned       = 0x08 // a flag of the header
+	signingRequired = 0x02 // in a SecurityMode
+	fromServer      = 0x01
+	pipePatient     = 10 * time.Second // how long a read waits for a pipe
+	mostFiles       = 16
 )
 
 // An smbConn is a connection to an SMB server whose host admits accounts. It has one
@@ -56,6 +57,7 @@ type smbConn struct {
 	logon   logon.Mechanism // nil before a SESSION_SETUP
 	session uint64
 	signer  signer // nil before somebody has logged on
+	signing bool   // the client or the server requires it
 	tree    uint32
 	files   map[uint64]*pipeFile
 }
@@ -83,7 +85,8 @@ func (v *smbConn) answer(m []byte) []byte {
 	if command == smbSessionSetup {
 		return v.setUp(m)
 	}
-	if v.signer == nil || le.Uint64(m[40:]) != v.session || le.Uint32(m[16:])&smbSigned == 0 || !v.signer.verifies(m) {
+	signed := le.Uint32(m[16:])&smbSigned != 0
+	if v.signer == nil || le.Uint64(m[40:]) != v.session || v.signing && !signed || signed && !v.signer.verifies(m) {
 		return v.reply(m, deniedStatus, nil)
 	}
 	status, body := v.execute(command, m)
@@ -118,6 +121,7 @@ func (v *smbConn) setUp(m []byte) []byte {
 		}
 		return reply
 	}
+	v.signing = v.SigningRequired || m[smb2HeaderLen+3]&signingRequired != 0
 	v.signer = newSigner(v.dialect, v.logon.SessionKey(), v.hash[:])
 	v.Host.count(func(l *Left) { l.Sessions++ })
 	return v.reply(m, 0, w.b)
@@ -251,7 +255,7 @@ func (v *smbConn) read(m []byte) (status uint32, body []byte) {
 	return 0, w.b
 }
 
-// reply returns an answer, signed for who has logged on.
+// reply returns an answer, signed where that is required, and where the request was.
 func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
 	if body == nil {
 		body = unhex(errorBody)
@@ -264,7 +268,7 @@ func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
 	le.PutUint16(reply[14:], max(1, min(le.Uint16(m[14:]), 64))) // credits, of which it gets what it asks for
 	le.PutUint32(reply[36:], v.tree)
 	le.PutUint64(reply[40:], v.session)
-	if v.signer != nil {
+	if v.signer != nil && (v.signing || le.Uint32(m[16:])&smbSigned != 0 || le.Uint16(m[12:]) == smbSessionSetup) {
 		le.PutUint32(reply[16:], fromServer|smbSigned)
 		v.signer.sign(reply)
 	}
