@@ -17,6 +17,7 @@ const (
 	wrongChecksum = 9     // the bind_nak to a ticket that is not accepted
 	callHeaderLen = 8     // of a request or response, behind the header
 	padTo         = 16
+	mostLogons    = 8 // of a connection
 )
 
 // An association is a security context of a connection, [MS-RPCE] section 3.3.1.5.2.
@@ -46,34 +47,34 @@ func (c *caller) level() byte {
 // may reports whether the caller has a right.
 func (c *caller) may(right Rights) bool { return c.Host.rightsOf(c.association.User())&right != 0 }
 
-// logOn takes the token of a bind or an alter_context and writes the answer. What
-// fails is a bind_nak or a fault.
-func (v *session) logOn(p *pdu, answer *writer) (nak uint16, fault uint32) {
+// logOn takes the token of a bind or an alter_context and writes the answer. Where it
+// refuses it has said so, and goOn tells whether the connection lives.
+func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 	kind, level, id := p.auth[0], p.auth[1], p.order.Uint32(p.auth[4:])
 	a := v.logons[id]
 	if a == nil || p.kind == bind {
 		a = &association{Mechanism: v.begin(p), kind: kind, level: level, id: id}
 		if v.NakLogon != nil {
-			return *v.NakLogon, 0
+			return false, v.nak(p.call, *v.NakLogon)
 		}
-		if a.Mechanism == nil {
-			return unknownAuthType, 0
+		if a.Mechanism == nil || len(v.logons) == mostLogons {
+			return false, v.nak(p.call, unknownAuthType)
 		}
 		v.logons[id] = a
 	}
 	token, done, err := a.Accept(p.auth[trailerLen:])
 	switch {
 	case err != nil && p.kind == bind:
-		return wrongChecksum, 0
+		return false, v.nak(p.call, wrongChecksum)
 	case err != nil || done && v.FailLogon:
 		a.Mechanism = &refused{}
-		return 0, accessDenied
+		return false, v.fault(p.call, 0, accessDenied)
 	}
 	a.done = done
 	answer.bytes(kind, level, 0, 0)
 	answer.u32(id)
 	answer.bytes(token...)
-	return 0, 0
+	return true, true
 }
 
 // begin returns the mechanism that a bind asks for, nil where it is not spoken. A host

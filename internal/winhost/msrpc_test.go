@@ -65,10 +65,18 @@ func ways() []way {
 	}
 }
 
-type dialer struct{ *Network }
+// A dialer closes what it dialled at the end of a test: go-msrpc does not always.
+type dialer struct {
+	*Network
+	t *testing.T
+}
 
 func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return d.Dial(ctx, network, address)
+	c, err := d.Dial(ctx, network, address)
+	if err == nil {
+		d.t.Cleanup(func() { c.Close() })
+	}
+	return c, err
 }
 
 // dialAs returns a connection to a port, and a context and options with which a user logs on.
@@ -101,7 +109,7 @@ func dialAs(t *testing.T, n *Network, h *Host, port uint16, w way, user, passwor
 		ctx = gssapi.NewSecurityContext(t.Context(), gssapi.WithMechanismFactory(ssp.SPNEGO), gssapi.WithMechanismFactory(ssp.NTLM),
 			gssapi.WithCredential(credential.NewFromPassword(user, password, credential.Domain("CORP"))))
 	}
-	conn, err := dcerpc.Dial(ctx, h.Addrs[0].String(), dcerpc.WithDialer(dialer{n}), dcerpc.WithTimeout(time.Minute),
+	conn, err := dcerpc.Dial(ctx, h.Addrs[0].String(), dcerpc.WithDialer(dialer{n, t}), dcerpc.WithTimeout(time.Minute),
 		dcerpc.WithEndpoint(fmt.Sprintf("ncacn_ip_tcp:[%d]", port)))
 	if err != nil {
 		t.Fatal(err)

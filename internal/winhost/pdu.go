@@ -103,12 +103,13 @@ func (v *session) assemble(kind, flags byte, call uint32, body, verifier []byte)
 	return w.b
 }
 
-// nak refuses a bind: 24 bytes, as Windows pads them.
+// nak refuses a bind: 24 bytes, as Windows pads them. The connection ends with it.
 func (v *session) nak(call uint32, reason uint16) bool {
 	w := v.writer()
 	w.u16(reason)
 	w.bytes(1, 5, 0, 0, 0, 0)
-	return v.send(bindNak, firstFrag|lastFrag, call, w.b, nil)
+	v.send(bindNak, firstFrag|lastFrag, call, w.b, nil)
+	return false
 }
 
 // fault answers a call that was not executed: 32 bytes.

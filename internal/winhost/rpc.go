@@ -117,21 +117,15 @@ func (v *session) writer() *writer {
 // bind answers a bind or an alter_context and reports whether to go on.
 func (v *session) bind(p *pdu) bool {
 	if v.Nak != nil {
-		v.nak(p.call, *v.Nak)
-		return false
+		return v.nak(p.call, *v.Nak)
 	}
 	in, out, verifier := p.reader(), v.writer(), v.writer()
 	if p.kind == bind {
 		v.signHeaders = p.flags&signHeader != 0
 	}
 	if len(p.auth) > 0 {
-		nak, status := v.logOn(p, verifier)
-		switch {
-		case nak != 0:
-			v.nak(p.call, nak)
-			return false
-		case status != 0:
-			return v.fault(p.call, 0, status)
+		if ok, goOn := v.logOn(p, verifier); !ok {
+			return goOn
 		}
 	}
 	xmit, recv, group := in.u16(), in.u16(), in.u32()
@@ -143,8 +137,7 @@ func (v *session) bind(p *pdu) bool {
 	out.u32(group)
 	v.results(p.kind, in, out)
 	if in.err != nil {
-		v.nak(p.call, versionNotSupported)
-		return false
+		return v.nak(p.call, versionNotSupported)
 	}
 	flags := byte(firstFrag | lastFrag)
 	if v.signHeaders && len(v.logons) > 0 {
