@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,6 +93,48 @@ func TestSimulatedHost(t *testing.T) {
 					t.Error(why)
 				}
 			})
+		}
+	}
+}
+
+// Two hundred hosts at once, half of them by Kerberos and half by NTLM: all are
+// granted, and nothing is left behind on any.
+func TestManySimulatedHosts(t *testing.T) {
+	const many = 200
+	var hosts []*winhost.Host
+	for i := range many {
+		h := winhost.Client(fmt.Sprintf("ws-%03d.corp.example", i), netip.AddrFrom4([4]byte{10, 77, 3, byte(i)}))
+		h.RTT = 0
+		h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
+		hosts = append(hosts, h)
+	}
+	n := winhost.NewNetwork(hosts...)
+	prober := func(c *auth.Credential) *probe.Prober {
+		return &probe.Prober{
+			Dial: n.Dial, Lookup: n.Lookup, Timeout: time.Minute, Deadline: 5 * time.Minute, SMBPort: 445, MapperPort: 135,
+			NoWMIPort: true, Authenticate: New(c, Options{AllowNTLM: true}).Begin,
+		}
+	}
+	byTicket, byPassword := prober(withTickets(t, "admin", hosts...)), prober(withPassword(t))
+	var all sync.WaitGroup
+	for i, h := range hosts {
+		all.Go(func() {
+			p, target := byTicket, h.DNSName
+			if i%2 == 1 {
+				p, target = byPassword, h.Addrs[0].String()
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: target}, []probe.Operation{probe.RSoP})
+			for _, f := range r.Findings[:2] {
+				if f.Access != probe.Granted {
+					t.Errorf("%s: %s %s", target, f.Rule.ID, f.Access)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, h := range hosts {
+		if left := h.Left(); left != (winhost.Left{}) {
+			t.Errorf("%s: left %+v", h.DNSName, left)
 		}
 	}
 }

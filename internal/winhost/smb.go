@@ -52,7 +52,7 @@ const (
 
 // Serve answers a client's NEGOTIATE, and what follows.
 func (s SMB) Serve(c net.Conn) {
-	v := &smbConn{SMB: s, conn: c, files: map[uint64]*pipeFile{}}
+	v := &smbConn{SMB: s, conn: c, files: map[uint64]net.Conn{}}
 	defer v.close()
 	for {
 		m := smbMessage(c)

@@ -59,14 +59,8 @@ type smbConn struct {
 	signer  signer // nil before somebody has logged on
 	signing bool   // the client or the server requires it
 	tree    uint32
-	files   map[uint64]*pipeFile
+	files   map[uint64]net.Conn // at whose other end an RPC server serves
 }
-
-// A pipeFile is an open pipe, at whose other end an RPC server serves.
-type pipeFile struct{ net.Conn }
-
-// Close tells the RPC server that the client has gone.
-func (f *pipeFile) Close() error { return f.Conn.Close() }
 
 // close closes what is open still. It stays counted as left behind.
 func (v *smbConn) close() {
@@ -90,7 +84,11 @@ func (v *smbConn) answer(m []byte) []byte {
 		return v.reply(m, deniedStatus, nil)
 	}
 	status, body := v.execute(command, m)
-	return v.reply(m, status, body)
+	reply := v.reply(m, status, body)
+	if command == smbLogoff && status == 0 {
+		v.signer = nil
+	}
+	return reply
 }
 
 // setUp takes a token, section 3.3.5.5.
@@ -185,7 +183,7 @@ func (v *smbConn) create(name []byte) (status uint32, body []byte) {
 	}
 	id := uint64(v.Host.number())
 	here, there := pair(&net.TCPAddr{}, &net.TCPAddr{Port: smbPort}, 0)
-	v.files[id] = &pipeFile{here}
+	v.files[id] = here
 	allowed := v.Host.rightsOf(v.logon.User())&OpenPipe != 0
 	go func() {
 		defer there.Close()
@@ -200,7 +198,7 @@ func (v *smbConn) create(name []byte) (status uint32, body []byte) {
 }
 
 // file returns the open file whose identifier is in a request's body.
-func (v *smbConn) file(m []byte, at int) (*pipeFile, uint64) {
+func (v *smbConn) file(m []byte, at int) (net.Conn, uint64) {
 	if at += smb2HeaderLen; at+16 > len(m) {
 		return nil, 0
 	}
@@ -266,7 +264,7 @@ func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
 	le.PutUint32(reply[8:], status)
 	copy(reply[12:], m[12:14])                                   // Command
 	le.PutUint16(reply[14:], max(1, min(le.Uint16(m[14:]), 64))) // credits, of which it gets what it asks for
-	le.PutUint32(reply[36:], v.tree)
+	le.PutUint32(reply[36:], cmp.Or(v.tree, le.Uint32(m[36:])))
 	le.PutUint64(reply[40:], v.session)
 	if v.signer != nil && (v.signing || le.Uint32(m[16:])&smbSigned != 0 || le.Uint16(m[12:]) == smbSessionSetup) {
 		le.PutUint32(reply[16:], fromServer|smbSigned)
