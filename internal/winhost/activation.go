@@ -30,7 +30,7 @@ func activator() Interface {
 	return Interface{Syntax: interfaceOf(remoteActivator), secured: map[uint16]secured{4: createInstance}}
 }
 
-// createInstance is RemoteCreateInstance, section 3.1.2.5.2.3.2.
+// createInstance is RemoteCreateInstance, section 3.1.2.5.2.3.3.
 func createInstance(by *caller, in *reader, out *writer) uint32 {
 	in.orpcThis()
 	in.interfacePointer() // pUnkOuter

@@ -62,6 +62,9 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 		}
 		v.logons[id] = a
 	}
+	if a.done { // a logon is over, and serves for another interface too
+		return true, true
+	}
 	token, done, err := a.Accept(p.auth[trailerLen:])
 	switch {
 	case err != nil && p.kind == bind:
@@ -81,8 +84,7 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 // that admits nobody only says who it is.
 func (v *session) begin(p *pdu) logon.Mechanism {
 	kind := p.auth[0]
-	switch {
-	case v.NoNTLM && kind == logon.TypeNTLM, !v.Host.admits() && !wantsNTLM(p.auth):
+	if v.NoNTLM && kind == logon.TypeNTLM || !v.Host.admits() && !wantsNTLM(p.auth) {
 		return nil
 	}
 	return v.Host.door().Begin(kind)
@@ -101,8 +103,8 @@ func (v *session) finish(p *pdu) {
 	a.done = done && err == nil && !v.FailLogon
 }
 
-// verify verifies a request, whose stub begins so far from the body's end, and unseals
-// it. A call without a verifier is nobody's.
+// verify verifies a request, whose stub begins so far into its body, and unseals it. A
+// call without a verifier is nobody's.
 func (v *session) verify(by *caller, p *pdu, stub int) (fault uint32) {
 	if len(p.auth) == 0 {
 		return 0

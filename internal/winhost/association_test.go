@@ -316,5 +316,40 @@ func (n userNamed) User() string                        { return string(n) }
 func (userNamed) SessionKey() []byte                    { return nil }
 func (userNamed) SignatureLen(bool) int                 { return 0 }
 func (userNamed) Accept([]byte) ([]byte, bool, error)   { return nil, false, errors.ErrUnsupported }
-func (userNamed) Protect(logon.Message) ([]byte, error) { return nil, errors.ErrUnsupported }
-func (userNamed) Open(logon.Message, []byte) error      { return errors.ErrUnsupported }
+func (userNamed) Protect(logon.Message) ([]byte, error) { return nil, nil }
+func (userNamed) Open(logon.Message, []byte) error      { return nil }
+
+// All fragments of a call are of one call and one caller.
+func TestFragmentsOfOthers(t *testing.T) {
+	const unprotected, protected = "00000000 0000 0000", "00000000 0000 0000 0a050000 07000000 41"
+	fragment := func(flags byte, call byte, body string) *pdu {
+		b := raw(t, body)
+		return &pdu{kind: request, flags: flags, call: uint32(call), order: binary.LittleEndian, header: make([]byte, headerLen), body: b[:8], auth: b[8:]}
+	}
+	for _, tt := range []struct {
+		name        string
+		first, last *pdu
+		want        string
+	}{
+		{"the same", fragment(firstFrag, 2, protected), fragment(lastFrag, 2, protected), faultHex("0300011c")}, // to a context that there is not
+		{"the first is nobody's", fragment(firstFrag, 2, unprotected), fragment(lastFrag, 2, protected), faultHex("0b00011c")},
+		{"the last is nobody's", fragment(firstFrag, 2, protected), fragment(lastFrag, 2, unprotected), faultHex("0b00011c")},
+		{"of another call", fragment(firstFrag, 1, protected), fragment(lastFrag, 2, protected), faultHex("0b00011c")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client, server := pair(&net.TCPAddr{}, &net.TCPAddr{}, 0)
+			defer client.Close()
+			h, _ := admitting(t)
+			v := &session{RPC: h.RPC(), conn: server, logons: map[uint32]*association{
+				7: {Mechanism: userNamed("admin"), kind: logon.TypeNTLM, level: levelIntegrity, id: 7, done: true},
+			}}
+			if !v.call(tt.first) || !v.call(tt.last) || v.pending != nil {
+				t.Errorf("pending %+v", v.pending)
+			}
+			got, err := readReply(client)
+			if diff := cmpHex(tt.want, got); diff != "" || err != nil {
+				t.Error(diff, err)
+			}
+		})
+	}
+}

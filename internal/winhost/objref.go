@@ -64,7 +64,7 @@ func (h *Host) is(ipid, kind rpc.UUID) bool {
 	return ok && o.kind == kind
 }
 
-// objref returns a standard OBJREF, section 2.2.18.4.
+// objref returns a standard OBJREF.
 func (h *Host) objref(iid, ipid rpc.UUID) []byte {
 	w := &writer{order: binary.LittleEndian}
 	w.u32(objrefSignature, objrefStandard)
@@ -75,7 +75,7 @@ func (h *Host) objref(iid, ipid rpc.UUID) []byte {
 	return w.b
 }
 
-// stdObjref writes a STDOBJREF, section 2.2.18.2.
+// stdObjref writes a STDOBJREF.
 func (w *writer) stdObjref(ipid rpc.UUID) {
 	w.u32(0, publicRefs)
 	w.oxid()
@@ -108,7 +108,7 @@ func dualStrings(addresses []string) (entries []uint16, security int) {
 	return append(entries, 0), security
 }
 
-// thisLen reads an ORPCTHIS, section 2.2.13.3, which must have no extensions.
+// orpcThis reads an ORPCTHIS, section 2.2.13.3, which must have no extensions.
 func (r *reader) orpcThis() {
 	r.u16() // version
 	r.u16()

@@ -2,6 +2,7 @@ package winhost
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -77,9 +78,15 @@ type session struct {
 
 	logons      map[uint32]*association // by auth_context_id; empty while nobody has begun to log on
 	signHeaders bool                    // as the bind agreed
-	stub        []byte                  // of a call whose last fragment has not come yet
-	more        bool                    // it is to come
+	pending     *pending                // a call whose last fragment has not come yet
 	handles     map[uint32]bool         // context handles that are open
+}
+
+// A pending call is what has come of one. All its fragments are of the same caller.
+type pending struct {
+	call uint32
+	by   *association
+	stub []byte
 }
 
 // Serve answers a client until one of them has enough.
@@ -208,23 +215,27 @@ func (v *session) call(p *pdu) bool {
 	if p.flags&objectUUID != 0 {
 		by.object = in.uuid()
 	}
-	first, last := p.flags&firstFrag != 0, p.flags&lastFrag != 0
-	if in.err != nil || first == v.more {
+	if first := p.flags&firstFrag != 0; in.err != nil || first == (v.pending != nil) {
 		return v.fault(p.call, context, protocolError)
 	}
-	if status := v.verify(by, p, len(p.body)-len(in.b)); status != 0 {
+	start := len(p.body) - len(in.b)
+	if status := v.verify(by, p, start); status != 0 {
+		v.pending = nil
 		return v.fault(p.call, context, status)
 	}
-	if first {
-		v.stub = nil
+	so := cmp.Or(v.pending, &pending{call: p.call, by: by.association})
+	v.pending = nil
+	if so.call != p.call || so.by != by.association {
+		return v.fault(p.call, context, protocolError)
 	}
-	v.stub = append(v.stub, p.body[len(p.body)-len(in.b):len(p.body)-by.padding]...)
-	if v.more = !last; v.more {
-		return len(v.stub) <= maxStub
+	so.stub = append(so.stub, p.body[start:len(p.body)-by.padding]...)
+	if p.flags&lastFrag == 0 {
+		v.pending = so
+		return len(so.stub) <= maxStub
 	}
 	out := v.writer()
 	bound, ok := v.contexts[context]
-	status := v.execute(by, bound, ok, opnum, &reader{order: p.order, b: v.stub, size: len(v.stub)}, out)
+	status := v.execute(by, bound, ok, opnum, &reader{order: p.order, b: so.stub, size: len(so.stub)}, out)
 	if status != 0 {
 		return v.fault(p.call, context, status)
 	}

@@ -99,7 +99,7 @@ func namespaceOf(path string) string {
 	return path
 }
 
-// queryInterface is IRemUnknown's RemQueryInterface, [MS-DCOM] section 3.1.1.5.6.1.
+// queryInterface is IRemUnknown's RemQueryInterface, [MS-DCOM] section 3.1.1.5.6.
 // An object has only the interface that it was made for.
 func queryInterface(by *caller, in *reader, out *writer) uint32 {
 	h := by.Host
@@ -135,7 +135,7 @@ func queryInterface(by *caller, in *reader, out *writer) uint32 {
 	return 0
 }
 
-// addRef is RemAddRef, section 3.1.1.5.6.2.
+// addRef is RemAddRef, of the same section.
 func addRef(by *caller, in *reader, out *writer) uint32 {
 	counts, fault := by.references(in)
 	if fault != 0 {
@@ -154,7 +154,7 @@ func addRef(by *caller, in *reader, out *writer) uint32 {
 	return 0
 }
 
-// release is RemRelease, section 3.1.1.5.6.3.
+// release is RemRelease, of the same section.
 func release(by *caller, in *reader, out *writer) uint32 {
 	counts, fault := by.references(in)
 	if fault != 0 {
@@ -171,7 +171,7 @@ func release(by *caller, in *reader, out *writer) uint32 {
 	return 0
 }
 
-// A reference is a REMINTERFACEREF, section 2.2.22.
+// A reference is a REMINTERFACEREF of [MS-DCOM].
 type reference struct {
 	ipid rpc.UUID
 	refs int
