@@ -18,6 +18,7 @@ import (
 	"github.com/oiweiwei/go-msrpc/msrpc/dcom/wmi/iwbemlevel1login/v0"
 	"github.com/oiweiwei/go-msrpc/msrpc/even6/ieventservice/v1"
 	"github.com/oiweiwei/go-msrpc/msrpc/tsch/itaskschedulerservice/v1"
+	"github.com/oiweiwei/gokrb5.fork/v9/credentials"
 
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -56,26 +57,47 @@ func TestLogonFleet(t *testing.T) {
 		"bindings of another host": granted,
 		"slow activation":          granted,
 	}
-	got := map[string]string{}
+	for _, w := range []way{ways()[1], ways()[7]} {
+		t.Run(w.name, func(t *testing.T) {
+			if w.krb {
+				want["NTLM refused"] = granted
+			}
+			got := map[string]string{}
+			d := LogonFleet()
+			for _, s := range d.Situations {
+				if s.Name == "" || s.About == "" {
+					t.Errorf("%+v", s)
+				}
+				synctest.Test(t, func(t *testing.T) { got[s.Name] = d.look(t, w, s.Host) })
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// The tickets for the fleet are for every host, and for no other.
+func TestLogonFleetTickets(t *testing.T) {
 	d := LogonFleet()
-	for _, s := range d.Situations {
-		if s.Name == "" || s.About == "" {
-			t.Errorf("%+v", s)
-		}
-		synctest.Test(t, func(t *testing.T) { got[s.Name] = d.look(t, s.Host) })
+	file, err := d.Tickets(time.Hour)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
+	var cache credentials.CCache
+	if err := cache.Unmarshal(file); err != nil {
+		t.Fatal(err)
 	}
-	for _, address := range d.Network.Dialled() {
-		if strings.HasPrefix(address, anotherAddress) {
-			t.Errorf("%s was dialled", address)
-		}
+	if got, want := len(cache.Credentials), 2*len(d.Situations); got != want {
+		t.Errorf("%d tickets, want %d", got, want)
+	}
+	if d.Host("elsewhere.demo.example") != nil {
+		t.Error("a host that there is not")
 	}
 }
 
 // look describes what a host answers to the account.
-func (d *Domain) look(t *testing.T, name string) string {
+func (d *Domain) look(t *testing.T, w way, name string) string {
 	h := d.Host(name)
 	port := func(s rpc.Syntax) uint16 {
 		for _, e := range h.Endpoints {
@@ -86,7 +108,7 @@ func (d *Domain) look(t *testing.T, name string) string {
 		return 0
 	}
 	at := func(port uint16, ask func(context.Context, dcerpc.Conn, []dcerpc.Option) (string, error)) string {
-		ctx, conn, options := dialAs(t, d.Network, h, port, ways()[1], d.User, d.Password)
+		ctx, conn, options := dialAs(t, d.Network, h, port, w, d.User, d.Password)
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		answer, err := ask(ctx, conn, options)
