@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -86,7 +86,7 @@ func TestSimulatedHost(t *testing.T) {
 					t.Errorf("got  %s %s\nwant %s", r.Credential, got, want)
 				}
 				left := h.Left()
-				if strings.HasPrefix(tt.want, "granted") && left != (winhost.Left{}) {
+				if left != (winhost.Left{}) {
 					t.Errorf("left %+v", left)
 				}
 				if why := c.Why(); why != "" {
@@ -94,6 +94,30 @@ func TestSimulatedHost(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Who verifies a password by NTLM logs off again; a wrong one stops the credential.
+func TestVerifyAtSimulatedHost(t *testing.T) {
+	here := netip.MustParseAddr("10.77.0.101")
+	for _, tt := range []struct{ name, password, want string }{
+		{"right", secretWord, ""},
+		{"wrong", "another", `10.77.0.101:445 refused the logon of CORP\admin: status 0xC000006D (STATUS_LOGON_FAILURE)`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", here)
+			h.RTT = 0
+			h.Admit(winhost.Account{Name: "admin", Password: tt.password})
+			c := withPassword(t)
+			p := &probe.Prober{Dial: winhost.NewNetwork(h).Dial, Timeout: 5 * time.Second, SMBPort: 445}
+			err := New(c, Options{AllowNTLM: true}).Verify(t.Context(), p, slices.Values([]probe.Target{{Name: here.String()}}))
+			if (err != nil) != (tt.want != "") || c.Why() != tt.want {
+				t.Errorf("%v, stopped for %q, want %q", err, c.Why(), tt.want)
+			}
+			if left := h.Left(); left != (winhost.Left{}) {
+				t.Errorf("left %+v", left)
+			}
+		})
 	}
 }
 
