@@ -52,7 +52,8 @@ type smbConn struct {
 	SMB
 	conn    net.Conn
 	dialect uint16
-	hash    preauth
+	hash    preauth // of the connection's NEGOTIATE
+	said    preauth // of the session's logon too
 
 	logon   logon.Mechanism // nil before a SESSION_SETUP
 	session uint64
@@ -86,7 +87,7 @@ func (v *smbConn) answer(m []byte) []byte {
 	status, body := v.execute(command, m)
 	reply := v.reply(m, status, body)
 	if command == smbLogoff && status == 0 {
-		v.signer = nil
+		v.signer, v.logon = nil, nil
 	}
 	return reply
 }
@@ -94,16 +95,14 @@ func (v *smbConn) answer(m []byte) []byte {
 // setUp takes a token, section 3.3.5.5.
 func (v *smbConn) setUp(m []byte) []byte {
 	token := field(m, 12, 2)
-	if v.dialect == newestSMB {
-		v.hash.add(m)
-	}
 	if v.signer != nil || token == nil {
 		return v.reply(m, invalidParameter, nil)
 	}
 	if v.logon == nil {
-		v.logon = v.Host.door().Begin(logon.TypeSPNEGO)
+		v.logon, v.said = v.Host.door().Begin(logon.TypeSPNEGO), v.hash
 		v.session = 0x4000000000000000 | uint64(v.Host.number())
 	}
+	v.said.add(m)
 	answer, done, err := v.logon.Accept(token)
 	if err != nil {
 		v.logon = nil
@@ -114,13 +113,11 @@ func (v *smbConn) setUp(m []byte) []byte {
 	w.bytes(answer...)
 	if !done {
 		reply := v.reply(m, moreProcessing, w.b)
-		if v.dialect == newestSMB {
-			v.hash.add(reply)
-		}
+		v.said.add(reply)
 		return reply
 	}
 	v.signing = v.SigningRequired || m[smb2HeaderLen+3]&signingRequired != 0
-	v.signer = newSigner(v.dialect, v.logon.SessionKey(), v.hash[:])
+	v.signer = newSigner(v.dialect, v.logon.SessionKey(), v.said[:])
 	v.Host.count(func(l *Left) { l.Sessions++ })
 	return v.reply(m, 0, w.b)
 }
@@ -135,7 +132,7 @@ func (v *smbConn) refusal() uint32 {
 
 // execute executes a command of who has logged on.
 func (v *smbConn) execute(command uint16, m []byte) (status uint32, body []byte) {
-	if v.tree == 0 && command > smbTreeConnect || v.tree != 0 && binary.LittleEndian.Uint32(m[36:]) != v.tree && command > smbTreeConnect {
+	if command > smbTreeConnect && (v.tree == 0 || binary.LittleEndian.Uint32(m[36:]) != v.tree) {
 		return nameDeleted, nil
 	}
 	switch command {
