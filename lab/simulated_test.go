@@ -32,6 +32,12 @@ func simulate() bool {
 	defer stop()
 	h := winhost.Client("ws-001.corp.example", addr)
 	h.StandaloneWMI()
+	if os.Getenv(admitEnv) != "" {
+		if err := admit(h); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	left := len(h.Ports)
 	err = h.Listen(ctx, func(port uint16) (net.Listener, error) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(addr.String(), strconv.Itoa(int(port))))
@@ -47,8 +53,8 @@ func simulate() bool {
 	return true
 }
 
-// simulated starts a simulated host beside the domain controller, at idleAddr.
-func simulated(t *testing.T) {
+// simulated starts a simulated host beside the domain controller, at idleAddr, with more in its environment.
+func simulated(t *testing.T, more ...string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -56,7 +62,7 @@ func simulated(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := onDC(ctx, t, self)
-	cmd.Env = append(os.Environ(), simulateEnv+"="+idleAddr)
+	cmd.Env = append(append(os.Environ(), simulateEnv+"="+idleAddr), more...)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.StdoutPipe()

@@ -31,6 +31,7 @@ type pipeClimb struct {
 	share   *smb2.Share
 	file    *smb2.File
 	rpc     *rpc.Conn
+	log     rpc.LogHandle
 }
 
 // pipe logs on to SMB, opens the rule's pipe, binds to its interface and opens
@@ -48,6 +49,7 @@ func (v *visit) pipe(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	v.loggedOn = true
+	defer p.letGo()
 	if !p.step(probe.Open, p.open) {
 		return
 	}
@@ -124,21 +126,28 @@ func (p *pipeClimb) bind() error {
 	return p.rpc.Bind(p.ascent.Rule.Object)
 }
 
-// call opens the log and lets go of all that was opened, which decides nothing.
-func (p *pipeClimb) call() error {
-	handle, err := p.rpc.OpenEventLog(eventLog)
-	if err != nil {
-		return err
-	}
+// call opens the log.
+func (p *pipeClimb) call() (err error) {
+	p.log, err = p.rpc.OpenEventLog(eventLog)
+	return err
+}
+
+// letGo lets go of all that was opened, which decides nothing.
+func (p *pipeClimb) letGo() {
 	ctx, cancel := context.WithTimeout(p.talk.Context(), closing)
 	defer cancel()
 	_ = p.talk.Do(ctx, func() error {
-		_ = p.rpc.CloseEventLog(handle)
-		_ = p.file.Close()
-		_ = p.share.Umount()
+		if p.log != (rpc.LogHandle{}) {
+			_ = p.rpc.CloseEventLog(p.log)
+		}
+		if p.file != nil {
+			_ = p.file.Close()
+		}
+		if p.share != nil {
+			_ = p.share.Umount()
+		}
 		return p.session.Logoff()
 	})
-	return nil
 }
 
 // A pipe reads a message-mode pipe, whose messages must be read whole.

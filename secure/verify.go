@@ -121,8 +121,10 @@ func (l *Logons) logOnTo(ctx context.Context, p *probe.Prober, at netip.AddrPort
 		if err != nil {
 			return err
 		}
+		session = session.WithContext(talk.Context())
+		defer func() { _ = session.Logoff() }() // which decides nothing
 		// Only a signed answer proves that the host knows the account.
-		share, err := session.WithContext(talk.Context()).Mount(ipc)
+		share, err := session.Mount(ipc)
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,6 @@
 package winhost
 
-import (
-	"unicode/utf16"
-
-	"github.com/gpreach/gpreach/rpc"
-)
+import "github.com/gpreach/gpreach/rpc"
 
 // objectExporter is IObjectExporter, [MS-DCOM] section 3.1.2.5.1. All that
 // resolves an OXID wants a logon.
@@ -21,18 +17,7 @@ func (h *Host) objectExporter() Interface {
 
 // serverAlive2 says which COM version, names and security providers RPCSS has.
 func (h *Host) serverAlive2(_ *reader, out *writer) uint32 {
-	const tcp, noPrincipal = 7, 0xffff
-	var bindings []uint16
-	for _, address := range []string{h.Name, h.inner().String()} {
-		bindings = append(append(append(bindings, tcp), utf16.Encode([]rune(address))...), 0)
-	}
-	bindings = append(bindings, 0)
-	security := len(bindings)
-	for _, service := range []uint16{0x09, 0x1e, 0x10, 0x0a, 0x16, 0x1f, 0x0e} {
-		bindings = append(bindings, service, noPrincipal, 0)
-	}
-	bindings = append(bindings, 0)
-
+	bindings, security := dualStrings([]string{h.Name, h.inner().String()})
 	out.u16(5, 7) // COMVERSION
 	out.u32(0x20000, uint32(len(bindings)))
 	out.u16(uint16(len(bindings)), uint16(security))

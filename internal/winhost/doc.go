@@ -7,6 +7,10 @@
 // such functions, and a Hostile makes another of a healthy one. Fields are set
 // before the first use and only read after it.
 //
+// A Host that admits accounts lets them log on by NTLM and by Kerberos, to SMB and to
+// RPC, says what each may do, and counts what clients leave behind. Package logon has
+// the acceptors.
+//
 // The replies are written from tables and hex of this package's own, never by
 // the code of rpc or smb, so that one mistake is not made twice.
 package winhost

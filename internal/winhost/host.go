@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gpreach/gpreach/internal/winhost/logon"
 	"github.com/gpreach/gpreach/rpc"
 )
 
@@ -31,6 +32,17 @@ type Host struct {
 	Endpoints []Endpoint
 	// MapStatus, if set, is the status of every ept_map.
 	MapStatus uint32
+
+	// Accounts may log on; without any nobody can. Admit sets them, and makes all
+	// else ready for them.
+	Accounts []Account
+	Keys     []logon.Key // that tickets are encrypted by
+	NoNTLM   bool        // NTLM is refused, as "Restrict NTLM: deny all" does
+	Denied   []string    // channels of the event log that nobody may read
+	WMI      WMI
+
+	smb    SMB
+	ledger ledger
 }
 
 // A Port is what a connect meets: a Fate, or a service. With both, the first
@@ -49,6 +61,7 @@ const (
 	clientSchedule = 49668
 	serverEventLog = 49666
 	serverSchedule = 49667
+	dynamicWMI     = 52419
 	// WMIPort is WMI's documented fixed port.
 	WMIPort = 24158
 )
@@ -58,7 +71,7 @@ const (
 // 7680 and 5040 answer, as they do behind Windows' default firewall.
 func Client(name string, addrs ...netip.Addr) *Host {
 	h := newHost(name, 22631, clientEventLog, clientSchedule, addrs)
-	h.Ports[smbPort] = Port{Serve: SMB{}.Serve}
+	h.Ports[smbPort] = Port{Serve: h.smb.Serve}
 	h.Ports[7680] = Port{Serve: Mute}
 	h.Ports[5040] = Port{Serve: Mute}
 	return h
@@ -68,7 +81,8 @@ func Client(name string, addrs ...netip.Addr) *Host {
 // EventLog is on 49666, Schedule on 49667, and 5985 answers.
 func Server(name string, addrs ...netip.Addr) *Host {
 	h := newHost(name, 20348, serverEventLog, serverSchedule, addrs)
-	h.Ports[smbPort] = Port{Serve: SMB{SigningRequired: true}.Serve}
+	h.smb.SigningRequired = true
+	h.Ports[smbPort] = Port{Serve: h.smb.Serve}
 	h.Ports[5985] = Port{Serve: Mute}
 	return h
 }
@@ -81,8 +95,8 @@ func newHost(name string, build, eventLog, schedule uint16, addrs []netip.Addr) 
 	}
 	h.Ports = map[uint16]Port{
 		mapperPort: {Serve: h.RPCSS().Serve},
-		eventLog:   {Serve: h.RPC(Interface{Syntax: rpc.EventLog}).Serve},
-		schedule:   {Serve: h.RPC(Interface{Syntax: rpc.TaskScheduler}, Interface{Syntax: scheduleToo}).Serve},
+		eventLog:   {Serve: h.RPC(eventService()).Serve},
+		schedule:   {Serve: h.RPC(taskService(), Interface{Syntax: scheduleToo}).Serve},
 	}
 	return h
 }
@@ -90,8 +104,9 @@ func newHost(name string, build, eventLog, schedule uint16, addrs []netip.Addr) 
 // RPC returns a service of these interfaces, whose options may still be set.
 func (h *Host) RPC(interfaces ...Interface) *RPC { return &RPC{Host: h, Interfaces: interfaces} }
 
-// RPCSS returns the service on 135: the endpoint mapper and DCOM's object exporter.
-func (h *Host) RPCSS() *RPC { return h.RPC(h.mapper(), h.objectExporter()) }
+// RPCSS returns the service on 135: the endpoint mapper, DCOM's object exporter, and
+// what activates its classes.
+func (h *Host) RPCSS() *RPC { return h.RPC(h.mapper(), h.objectExporter(), activator()) }
 
 // StandaloneWMI gives WMI its fixed port, as "winmgmt /standalonehost" does.
 func (h *Host) StandaloneWMI() {

@@ -3,6 +3,7 @@ package winhost
 import (
 	"encoding/binary"
 	"io"
+	"unicode/utf16"
 
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -56,6 +57,7 @@ func (w *writer) align(n int) {
 type reader struct {
 	order byteOrder
 	b     []byte
+	size  int // of b at the beginning, from where fields are aligned
 	err   error
 }
 
@@ -70,6 +72,9 @@ func (r *reader) bytes(n int) []byte {
 	r.b = r.b[n:]
 	return b
 }
+
+// align skips what stands before a field that is aligned to n bytes.
+func (r *reader) align(n int) { r.bytes((len(r.b) - r.size) & (n - 1)) }
 
 func (r *reader) u8() byte    { return r.bytes(1)[0] }
 func (r *reader) u16() uint16 { return r.order.Uint16(r.bytes(2)) }
@@ -87,4 +92,42 @@ func (r *reader) uuid() rpc.UUID {
 func (r *reader) syntax() rpc.Syntax {
 	u, version := r.uuid(), r.u32()
 	return rpc.Syntax{UUID: u, Major: uint16(version), Minor: uint16(version >> 16)}
+}
+
+// text writes a string of UTF-16, C706 section 14.3.4: conformant, varying, and
+// ended by a zero.
+func (w *writer) text(s string) {
+	u := append(utf16.Encode([]rune(s)), 0)
+	n := uint32(len(u))
+	w.u32(n, 0, n)
+	w.u16(u...)
+	w.align(4)
+}
+
+// text reads a string of UTF-16 without the zero that ends it.
+func (r *reader) text() string {
+	r.align(4)
+	most, offset, n := r.u32(), r.u32(), r.u32()
+	if offset != 0 || n > most || n > maxText || int(n)*2 > len(r.b) {
+		r.b, r.err = nil, io.ErrUnexpectedEOF
+		return ""
+	}
+	u := make([]uint16, n)
+	for i := range u {
+		u[i] = r.u16()
+	}
+	r.align(4)
+	if n > 0 && u[n-1] == 0 {
+		u = u[:n-1]
+	}
+	return string(utf16.Decode(u))
+}
+
+// unique reads what a unique pointer points to, "" for a null pointer.
+func (r *reader) unique(read func() string) string {
+	r.align(4)
+	if r.u32() == 0 {
+		return ""
+	}
+	return read()
 }

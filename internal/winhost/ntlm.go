@@ -5,35 +5,42 @@ import (
 	"encoding/binary"
 	"time"
 	"unicode/utf16"
+
+	"github.com/gpreach/gpreach/internal/winhost/logon"
 )
 
-// The sec_trailer of a verifier, [MS-RPCE] section 2.2.2.11.
-const (
-	trailerLen = 8
-	authNTLM   = 10
-)
+// trailerLen is the length of a verifier's sec_trailer, [MS-RPCE] section 2.2.2.11.
+const trailerLen = 8
 
 const ntlmSignature = "NTLMSSP\x00"
 
 // wantsNTLM reports whether a verifier is an NTLM NEGOTIATE, [MS-NLMP] section 2.2.1.1.
 func wantsNTLM(auth []byte) bool {
-	return auth[0] == authNTLM && bytes.HasPrefix(auth[trailerLen:], []byte(ntlmSignature+"\x01\x00\x00\x00"))
+	return auth[0] == logon.TypeNTLM && bytes.HasPrefix(auth[trailerLen:], []byte(ntlmSignature+"\x01\x00\x00\x00"))
 }
 
 // challengeFlags are those of a domain member: Unicode, target info, version,
 // extended session security and all that goes with it.
 const challengeFlags = 0xe2898215
 
-// challenge returns the host's CHALLENGE, [MS-NLMP] section 2.2.1.2. It is the
-// same for every client: nobody can log on here anyhow.
-func (h *Host) challenge() []byte {
+// sealFlag is NTLMSSP_NEGOTIATE_SEAL, which who asks for it is granted.
+const sealFlag = 0x20
+
+// challenge returns the host's answer to a NEGOTIATE: its CHALLENGE, [MS-NLMP]
+// section 2.2.1.2. The random number in it is the same for every client, since what
+// is here protects nothing.
+func (h *Host) challenge(negotiate []byte) []byte {
+	asked := uint32(0)
+	if len(negotiate) >= 16 {
+		asked = binary.LittleEndian.Uint32(negotiate[12:])
+	}
 	const payload = 56
 	domain, info := utf16le(h.netBIOSDomain()), h.targetInfo()
 	w := &writer{order: binary.LittleEndian}
 	w.bytes([]byte(ntlmSignature)...)
 	w.u32(2)
 	w.u16(uint16(len(domain)), uint16(len(domain)))
-	w.u32(payload, challengeFlags)
+	w.u32(payload, challengeFlags|asked&sealFlag)
 	w.bytes(0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef) // ServerChallenge
 	w.bytes(make([]byte, 8)...)
 	w.u16(uint16(len(info)), uint16(len(info)))

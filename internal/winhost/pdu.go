@@ -24,6 +24,7 @@ const (
 const (
 	firstFrag     = 0x01
 	lastFrag      = 0x02
+	signHeader    = 0x04 // PFC_SUPPORT_HEADER_SIGN, of a bind and its answer
 	didNotExecute = 0x20
 	objectUUID    = 0x80
 )
@@ -31,13 +32,15 @@ const (
 const (
 	headerLen = 16
 	maxFrag   = 5840
+	maxStub   = 256 << 10
 )
 
-// A pdu is what a client sent, without header and verifier.
+// A pdu is what a client sent.
 type pdu struct {
 	kind, flags byte
 	call        uint32
 	order       byteOrder
+	header      []byte
 	body        []byte
 	auth        []byte // sec_trailer and token, empty without
 }
@@ -54,11 +57,11 @@ func readPDU(in *bufio.Reader) (*pdu, error) {
 	if first[0] != 5 {
 		return nil, errJunk
 	}
-	var h [headerLen]byte
-	if _, err := io.ReadFull(in, h[:]); err != nil {
+	h := make([]byte, headerLen)
+	if _, err := io.ReadFull(in, h); err != nil {
 		return nil, err
 	}
-	p := &pdu{kind: h[2], flags: h[3], order: binary.LittleEndian}
+	p := &pdu{kind: h[2], flags: h[3], order: binary.LittleEndian, header: h}
 	if h[4]&0xf0 == 0 {
 		p.order = binary.BigEndian
 	}
@@ -76,11 +79,16 @@ func readPDU(in *bufio.Reader) (*pdu, error) {
 	return p, err
 }
 
-func (p *pdu) reader() *reader { return &reader{order: p.order, b: p.body} }
+func (p *pdu) reader() *reader { return &reader{order: p.order, b: p.body, size: len(p.body)} }
 
 // send writes a PDU: body and verifier, if any, already in the replies' byte
 // order. It reports whether the connection took it.
 func (v *session) send(kind, flags byte, call uint32, body, verifier []byte) bool {
+	_, err := v.conn.Write(v.assemble(kind, flags, call, body, verifier))
+	return err == nil
+}
+
+func (v *session) assemble(kind, flags byte, call uint32, body, verifier []byte) []byte {
 	drep := byte(0x10)
 	if v.BigEndian {
 		drep = 0
@@ -92,16 +100,16 @@ func (v *session) send(kind, flags byte, call uint32, body, verifier []byte) boo
 	w.bytes(body...)
 	w.bytes(verifier...)
 	w.order.PutUint16(w.b[8:], uint16(len(w.b)))
-	_, err := v.conn.Write(w.b)
-	return err == nil
+	return w.b
 }
 
-// nak refuses a bind: 24 bytes, as Windows pads them.
+// nak refuses a bind: 24 bytes, as Windows pads them. The connection ends with it.
 func (v *session) nak(call uint32, reason uint16) bool {
 	w := v.writer()
 	w.u16(reason)
 	w.bytes(1, 5, 0, 0, 0, 0)
-	return v.send(bindNak, firstFrag|lastFrag, call, w.b, nil)
+	v.send(bindNak, firstFrag|lastFrag, call, w.b, nil)
+	return false
 }
 
 // fault answers a call that was not executed: 32 bytes.
@@ -113,9 +121,13 @@ func (v *session) fault(call uint32, context uint16, status uint32) bool {
 	return v.send(fault, firstFrag|lastFrag|didNotExecute, call, w.b, nil)
 }
 
-// respond answers a call, in as many fragments as the stub needs.
-func (v *session) respond(call uint32, context uint16, stub []byte) bool {
-	size := (v.maxXmit - headerLen - 8) &^ 7
+// respond answers a call, in as many fragments as the stub needs, each of them
+// protected as the call was.
+func (v *session) respond(call uint32, context uint16, stub []byte, by *association) bool {
+	size := (v.maxXmit - headerLen - callHeaderLen - by.overhead()) &^ 15
+	if by == nil {
+		size = (v.maxXmit - headerLen - callHeaderLen) &^ 7
+	}
 	if v.Fragment > 0 {
 		size = min(size, v.Fragment)
 	}
@@ -128,7 +140,7 @@ func (v *session) respond(call uint32, context uint16, stub []byte) bool {
 		w.u32(uint32(len(stub)))
 		w.u16(context, 0)
 		w.bytes(stub[:n]...)
-		if !v.send(response, flags, call, w.b, nil) {
+		if !v.reply(flags, call, w.b, by) {
 			return false
 		}
 		if stub = stub[n:]; flags&lastFrag != 0 {

@@ -2,6 +2,7 @@ package winhost
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -13,7 +14,8 @@ import (
 )
 
 // An RPC is a DCE/RPC server on a TCP port, C706 and [MS-RPCE]. It takes
-// anonymous binds, and says who its host is to an NTLM one.
+// anonymous binds, says who its host is to an NTLM one, and lets those log on
+// whom its host admits.
 type RPC struct {
 	Host       *Host
 	Interfaces []Interface
@@ -21,7 +23,9 @@ type RPC struct {
 	BigEndian bool          // headers and NDR of the replies
 	Fragment  int           // most stub bytes in a response PDU; 0: as many as fit
 	Nak       *uint16       // bind_nak with this reason to every bind
-	NoNTLM    bool          // bind_nak 8 to a bind with a verifier
+	NoNTLM    bool          // bind_nak 8 to a bind with a verifier of NTLM's
+	NakLogon  *uint16       // bind_nak with this reason to a bind with a verifier
+	FailLogon bool          // the last token of every logon is not accepted
 	Reject    [2]uint16     // result and reason for every context
 	Fault     uint32        // this fault to every call
 	BindDelay time.Duration // before the answer to a bind
@@ -32,11 +36,21 @@ type RPC struct {
 // takes an anonymous bind and answers every call with fault 5.
 type Interface struct {
 	Syntax rpc.Syntax
-	calls  map[uint16]call
+	Level  byte // what its secured calls must be protected by, at least; integrity if not set
+
+	// Raw answers the secured calls of an interface of a test's own: it takes a stub
+	// and returns one, or a fault.
+	Raw func(opnum uint16, stub []byte) (answer []byte, fault uint32)
+
+	calls   map[uint16]call    // for everybody
+	secured map[uint16]secured // for who has logged on
 }
 
 // A call reads its arguments and writes its results, or returns a fault.
 type call func(in *reader, out *writer) (fault uint32)
+
+// A secured call is told who calls.
+type secured func(by *caller, in *reader, out *writer) (fault uint32)
 
 // Faults, C706 appendix E, and reasons of a bind_nak, section 12.6.3.1.
 const (
@@ -61,12 +75,24 @@ type session struct {
 	in       *bufio.Reader
 	contexts map[uint16]Interface
 	maxXmit  int
-	logon    bool // somebody has begun to log on; nobody ever succeeds
+
+	logons      map[uint32]*association // by auth_context_id; empty while nobody has begun to log on
+	signHeaders bool                    // as the bind agreed
+	pending     *pending                // a call whose last fragment has not come yet
+	handles     map[uint32]bool         // context handles that are open
+}
+
+// A pending call is what has come of one. All its fragments are of the same caller.
+type pending struct {
+	call uint32
+	by   *association
+	stub []byte
 }
 
 // Serve answers a client until one of them has enough.
 func (s *RPC) Serve(c net.Conn) {
 	v := &session{RPC: s, conn: c, in: bufio.NewReaderSize(c, maxFrag), contexts: map[uint16]Interface{}, maxXmit: maxFrag}
+	v.logons, v.handles = map[uint32]*association{}, map[uint32]bool{}
 	for ok := true; ok; {
 		p, err := readPDU(v.in)
 		if errors.Is(err, errJunk) {
@@ -80,8 +106,10 @@ func (s *RPC) Serve(c net.Conn) {
 			ok = v.pause(s.BindDelay) && v.bind(p)
 		case request:
 			ok = v.pause(s.CallDelay) && v.call(p)
+		case auth3: // to which there is no answer
+			v.finish(p)
 		default:
-			ok = p.kind == auth3 // to which there is no answer
+			ok = false
 		}
 	}
 }
@@ -96,19 +124,16 @@ func (v *session) writer() *writer {
 // bind answers a bind or an alter_context and reports whether to go on.
 func (v *session) bind(p *pdu) bool {
 	if v.Nak != nil {
-		v.nak(p.call, *v.Nak)
-		return false
+		return v.nak(p.call, *v.Nak)
 	}
 	in, out, verifier := p.reader(), v.writer(), v.writer()
+	if p.kind == bind {
+		v.signHeaders = p.flags&signHeader != 0
+	}
 	if len(p.auth) > 0 {
-		if v.NoNTLM || !wantsNTLM(p.auth) {
-			v.nak(p.call, unknownAuthType)
-			return false
+		if ok, goOn := v.logOn(p, verifier); !ok {
+			return goOn
 		}
-		verifier.bytes(p.auth[0], p.auth[1], 0, 0) // type, level
-		verifier.u32(p.order.Uint32(p.auth[4:]))   // auth_context_id
-		verifier.bytes(v.Host.challenge()...)
-		v.logon = true
 	}
 	xmit, recv, group := in.u16(), in.u16(), in.u32()
 	if group == 0 {
@@ -119,10 +144,13 @@ func (v *session) bind(p *pdu) bool {
 	out.u32(group)
 	v.results(p.kind, in, out)
 	if in.err != nil {
-		v.nak(p.call, versionNotSupported)
-		return false
+		return v.nak(p.call, versionNotSupported)
 	}
-	return v.send(p.kind+1, firstFrag|lastFrag, p.call, out.b, verifier.b) // each answer is one more than its question
+	flags := byte(firstFrag | lastFrag)
+	if v.signHeaders && len(v.logons) > 0 {
+		flags |= signHeader
+	}
+	return v.send(p.kind+1, flags, p.call, out.b, verifier.b) // each answer is one more than its question
 }
 
 // results answers the contexts of a bind, after the secondary address, which
@@ -178,35 +206,64 @@ func (v *session) negotiate(id uint16, abstract rpc.Syntax, transfer []rpc.Synta
 	return 0, 0
 }
 
-// call answers a request and reports whether to go on.
+// call answers a request, when all of it is there, and reports whether to go on.
 func (v *session) call(p *pdu) bool {
 	in := p.reader()
 	in.u32() // alloc_hint
 	context, opnum := in.u16(), in.u16()
+	by := &caller{session: v}
 	if p.flags&objectUUID != 0 {
-		in.bytes(16)
+		by.object = in.uuid()
 	}
+	if first := p.flags&firstFrag != 0; in.err != nil || first == (v.pending != nil) {
+		return v.fault(p.call, context, protocolError)
+	}
+	start := len(p.body) - len(in.b)
+	if status := v.verify(by, p, start); status != 0 {
+		v.pending = nil
+		return v.fault(p.call, context, status)
+	}
+	so := cmp.Or(v.pending, &pending{call: p.call, by: by.association})
+	v.pending = nil
+	if so.call != p.call || so.by != by.association {
+		return v.fault(p.call, context, protocolError)
+	}
+	so.stub = append(so.stub, p.body[start:len(p.body)-by.padding]...)
+	if p.flags&lastFrag == 0 {
+		v.pending = so
+		return len(so.stub) <= maxStub
+	}
+	out := v.writer()
 	bound, ok := v.contexts[context]
-	do := bound.calls[opnum]
-	status, out := uint32(0), v.writer()
-	switch {
-	case v.Fault != 0:
-		status = v.Fault
-	case in.err != nil || p.flags&(firstFrag|lastFrag) != firstFrag|lastFrag:
-		status = protocolError
-	case !ok:
-		status = unknownContext
-	case bound.calls == nil || v.logon || len(p.auth) > 0:
-		status = accessDenied
-	case do == nil:
-		status = opRangeError
-	default:
-		status = do(in, out)
-	}
+	status := v.execute(by, bound, ok, opnum, &reader{order: p.order, b: so.stub, size: len(so.stub)}, out)
 	if status != 0 {
 		return v.fault(p.call, context, status)
 	}
-	return v.respond(p.call, context, out.b)
+	return v.respond(p.call, context, out.b, by.association)
+}
+
+// execute executes a call of an interface, which is not known where the context is not.
+func (v *session) execute(by *caller, bound Interface, known bool, opnum uint16, in *reader, out *writer) (fault uint32) {
+	open, secured := bound.calls[opnum], bound.secured[opnum]
+	switch {
+	case v.Fault != 0:
+		return v.Fault
+	case !known:
+		return unknownContext
+	case open != nil:
+		if by.association == nil && len(v.logons) > 0 { // who has begun to log on is held to it
+			return accessDenied
+		}
+		return open(in, out)
+	case bound.calls == nil && by.level() < max(bound.Level, levelIntegrity):
+		return accessDenied
+	case bound.Raw != nil:
+		out.b, fault = bound.Raw(opnum, in.b)
+		return fault
+	case secured == nil:
+		return opRangeError
+	}
+	return secured(by, in, out)
 }
 
 // pause waits, and reports whether the client waited too. A client that sends

@@ -127,8 +127,8 @@ func TestRPC(t *testing.T) {
 			[]string{accepted49668, faultHex("0200011c")},
 		},
 		{
-			"half a call", schedule(asIs),
-			[]string{bindSchedule, strings.Replace(tidy(callHex("0000", "")), "05000003", "05000001", 1)},
+			"the end of a call that has not begun", schedule(asIs),
+			[]string{bindSchedule, strings.Replace(tidy(callHex("0000", "")), "05000003", "05000002", 1)},
 			[]string{accepted49668, faultHex("0b00011c")},
 		},
 		{

@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// An SMB is an SMB2 server on 445 that negotiates and does no more, [MS-SMB2]
-// section 3.3.5.4. SMB1, and whatever else is no SMB2 NEGOTIATE, closes it.
+// An SMB is an SMB2 server on 445 that negotiates, [MS-SMB2] section 3.3.5.4. SMB1, and
+// whatever else is no SMB2 NEGOTIATE, closes it. With a host that admits accounts it
+// also lets them log on, with signing, and open the pipe of the event log.
 type SMB struct {
+	Host            *Host  // may be nil
+	Refusal         uint32 // status of a logon that fails, such as a locked account's; 0xC000006D if not set
+	Open            uint32 // answered to every CREATE
 	SigningRequired bool
 	Dialect         uint16 // the highest it speaks; 0x0311 if not set
 	Status          uint32 // answered instead of a dialect
@@ -46,48 +50,74 @@ const (
 		"0200" + "0400" + "00000000" + "0100" + "0200"
 )
 
-// Serve answers a client's NEGOTIATE.
+// Serve answers a client's NEGOTIATE, and what follows.
 func (s SMB) Serve(c net.Conn) {
-	le := binary.LittleEndian
+	v := &smbConn{SMB: s, conn: c, files: map[uint64]net.Conn{}}
+	defer v.close()
 	for {
-		var length [4]byte // direct TCP: a zero byte and 24 bits
-		if _, err := io.ReadFull(c, length[:]); err != nil {
+		m := smbMessage(c)
+		if m == nil || s.SMB1Only || string(m[:4]) != "\xfeSMB" {
 			return
 		}
-		n := binary.BigEndian.Uint32(length[:])
-		if n < smb2HeaderLen+36 || n > maxSMB {
+		reply := v.next(m)
+		if reply == nil {
 			return
 		}
-		m := make([]byte, n)
-		if _, err := io.ReadFull(c, m); err != nil {
-			return
-		}
-		if s.SMB1Only || string(m[:4]) != "\xfeSMB" || le.Uint16(m[12:]) != 0 {
-			return
-		}
-		reply := s.negotiate(m[smb2HeaderLen:])
-		copy(reply[24:], m[24:36]) // MessageId, and what Windows echoes after it
 		if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)); err != nil {
 			return
 		}
 	}
 }
 
-// negotiate returns the reply to the body of a NEGOTIATE.
-func (s SMB) negotiate(body []byte) []byte {
+// next returns the reply to a message, nil where the connection is to be closed.
+func (v *smbConn) next(m []byte) []byte {
+	switch command := binary.LittleEndian.Uint16(m[12:]); {
+	case command == smbNegotiate && len(m) >= smb2HeaderLen+36:
+		var reply []byte
+		reply, v.dialect = v.negotiate(m[smb2HeaderLen:])
+		copy(reply[24:], m[24:36]) // MessageId, and what Windows echoes after it
+		v.hash = preauth{}
+		v.hash.add(m)
+		v.hash.add(reply)
+		return reply
+	case command == smbNegotiate || v.Host == nil || !v.Host.admits() || v.dialect == 0:
+		return nil
+	}
+	return v.answer(m)
+}
+
+// smbMessage reads a message in its frame, nil where there is none.
+func smbMessage(c net.Conn) []byte {
+	var length [4]byte // direct TCP: a zero byte and 24 bits
+	if _, err := io.ReadFull(c, length[:]); err != nil {
+		return nil
+	}
+	n := binary.BigEndian.Uint32(length[:])
+	if n < smb2HeaderLen+4 || n > maxSMB {
+		return nil
+	}
+	m := make([]byte, n)
+	if _, err := io.ReadFull(c, m); err != nil {
+		return nil
+	}
+	return m
+}
+
+// negotiate returns the reply to the body of a NEGOTIATE, and the dialect, 0 for none.
+func (s SMB) negotiate(body []byte) (reply []byte, chosen uint16) {
 	le := binary.LittleEndian
 	offered := body[36:min(len(body), 36+2*int(le.Uint16(body[2:])))]
 	chosen, capabilities := s.choose(offered)
 	if s.Status != 0 || chosen == 0 {
 		reply := unhex(smb2Header + errorBody)
 		le.PutUint32(reply[8:], cmp.Or(s.Status, notSupported))
-		return reply
+		return reply, 0
 	}
 	text := smb2Header + negotiateBody + spnego
 	if chosen == newestSMB {
 		text += negotiateContexts
 	}
-	reply := unhex(text)
+	reply = unhex(text)
 	b := reply[smb2HeaderLen:]
 	if s.SigningRequired {
 		b[2] = 3
@@ -99,7 +129,7 @@ func (s SMB) negotiate(body []byte) []byte {
 		le.PutUint16(b[6:], 2) // NegotiateContextCount, and where they are
 		le.PutUint32(b[60:], securityOffset+uint32(len(spnego)/2))
 	}
-	return reply
+	return reply, chosen
 }
 
 // choose returns the highest dialect that both sides speak, 0 without one.

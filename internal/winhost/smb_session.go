@@ -1,0 +1,297 @@
+package winhost
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/gpreach/gpreach/internal/winhost/logon"
+)
+
+// The commands of SMB2, [MS-SMB2] section 2.2.1.2, that are answered.
+const (
+	smbNegotiate      = 0x00
+	smbSessionSetup   = 0x01
+	smbLogoff         = 0x02
+	smbTreeConnect    = 0x03
+	smbTreeDisconnect = 0x04
+	smbCreate         = 0x05
+	smbClose          = 0x06
+	smbRead           = 0x08
+	smbWrite          = 0x09
+)
+
+// Statuses, [MS-ERREF] section 2.3.
+const (
+	moreProcessing   = 0xc0000016
+	invalidParameter = 0xc000000d
+	deniedStatus     = 0xc0000022
+	nameNotFound     = 0xc0000034
+	logonFailure     = 0xc000006d
+	badNetworkName   = 0xc00000cc
+	ioTimeout        = 0xc00000b5
+	nameDeleted      = 0xc00000c9 // STATUS_NETWORK_NAME_DELETED
+	fileClosed       = 0xc0000128
+	ntlmBlocked      = 0xc0000418
+)
+
+const (
+	smbSigned       = 0x08 // a flag of the header
+	signingRequired = 0x02 // in a SecurityMode
+	fromServer      = 0x01
+	pipePatient     = 10 * time.Second // how long a read waits for a pipe
+	mostFiles       = 16
+)
+
+// An smbConn is a connection to an SMB server whose host admits accounts. It has one
+// session, and that one tree.
+type smbConn struct {
+	SMB
+	conn    net.Conn
+	dialect uint16
+	hash    preauth // of the connection's NEGOTIATE
+	said    preauth // of the session's logon too
+
+	logon   logon.Mechanism // nil before a SESSION_SETUP
+	session uint64
+	signer  signer // nil before somebody has logged on
+	signing bool   // the client or the server requires it
+	tree    uint32
+	files   map[uint64]net.Conn // at whose other end an RPC server serves
+}
+
+// close closes what is open still. It stays counted as left behind.
+func (v *smbConn) close() {
+	for _, f := range v.files {
+		f.Close()
+	}
+}
+
+// answer returns the answer to a request, nil where the connection is to be closed.
+func (v *smbConn) answer(m []byte) []byte {
+	le := binary.LittleEndian
+	command := le.Uint16(m[12:])
+	if le.Uint32(m[20:]) != 0 { // NextCommand: compounds are none of ours
+		return nil
+	}
+	if command == smbSessionSetup {
+		return v.setUp(m)
+	}
+	signed := le.Uint32(m[16:])&smbSigned != 0
+	if v.signer == nil || le.Uint64(m[40:]) != v.session || v.signing && !signed || signed && !v.signer.verifies(m) {
+		return v.reply(m, deniedStatus, nil)
+	}
+	status, body := v.execute(command, m)
+	reply := v.reply(m, status, body)
+	if command == smbLogoff && status == 0 {
+		v.signer, v.logon = nil, nil
+	}
+	return reply
+}
+
+// setUp takes a token, section 3.3.5.5.
+func (v *smbConn) setUp(m []byte) []byte {
+	token := field(m, 12, 2)
+	if v.signer != nil || token == nil {
+		return v.reply(m, invalidParameter, nil)
+	}
+	if v.logon == nil {
+		v.logon, v.said = v.Host.door().Begin(logon.TypeSPNEGO), v.hash
+		v.session = 0x4000000000000000 | uint64(v.Host.number())
+	}
+	v.said.add(m)
+	answer, done, err := v.logon.Accept(token)
+	if err != nil {
+		v.logon = nil
+		return v.reply(m, v.refusal(), nil)
+	}
+	w := &writer{order: binary.LittleEndian}
+	w.u16(9, 0, smb2HeaderLen+8, uint16(len(answer)))
+	w.bytes(answer...)
+	if !done {
+		reply := v.reply(m, moreProcessing, w.b)
+		v.said.add(reply)
+		return reply
+	}
+	v.signing = v.SigningRequired || m[smb2HeaderLen+3]&signingRequired != 0
+	v.signer = newSigner(v.dialect, v.logon.SessionKey(), v.said[:])
+	v.Host.count(func(l *Left) { l.Sessions++ })
+	return v.reply(m, 0, w.b)
+}
+
+// refusal returns the status of a logon that failed.
+func (v *smbConn) refusal() uint32 {
+	if v.Host.NoNTLM {
+		return ntlmBlocked
+	}
+	return cmp.Or(v.Refusal, logonFailure)
+}
+
+// execute executes a command of who has logged on.
+func (v *smbConn) execute(command uint16, m []byte) (status uint32, body []byte) {
+	if command > smbTreeConnect && (v.tree == 0 || binary.LittleEndian.Uint32(m[36:]) != v.tree) {
+		return nameDeleted, nil
+	}
+	switch command {
+	case smbLogoff:
+		v.Host.count(func(l *Left) { l.Sessions-- })
+		return 0, octets("0400 0000")
+	case smbTreeConnect:
+		return v.connectTree(field(m, 4, 2))
+	case smbTreeDisconnect:
+		v.tree = 0
+		v.Host.count(func(l *Left) { l.Trees-- })
+		return 0, octets("0400 0000")
+	case smbCreate:
+		return v.create(field(m, 44, 2))
+	case smbClose:
+		return v.closeFile(m, 8)
+	case smbWrite:
+		return v.write(m)
+	case smbRead:
+		return v.read(m)
+	}
+	return notSupported, nil
+}
+
+// connectTree connects to IPC$, section 3.3.5.7; there is no other share.
+func (v *smbConn) connectTree(path []byte) (status uint32, body []byte) {
+	name := fromUTF16(path)
+	if name = name[strings.LastIndexByte(name, '\\')+1:]; !strings.EqualFold(name, "IPC$") || v.tree != 0 {
+		return badNetworkName, nil
+	}
+	v.tree = v.Host.number()
+	v.Host.count(func(l *Left) { l.Trees++ })
+	return 0, octets("1000 02 00 30000000 00000000 ff011f00")
+}
+
+// create opens a pipe, section 3.3.5.9.
+func (v *smbConn) create(name []byte) (status uint32, body []byte) {
+	switch {
+	case v.Open != 0:
+		return v.Open, nil
+	case !strings.EqualFold(strings.TrimPrefix(fromUTF16(name), `\`), "eventlog"):
+		return nameNotFound, nil
+	case len(v.files) == mostFiles:
+		return deniedStatus, nil
+	}
+	id := uint64(v.Host.number())
+	here, there := pair(&net.TCPAddr{}, &net.TCPAddr{Port: smbPort}, 0)
+	v.files[id] = here
+	allowed := v.Host.rightsOf(v.logon.User())&OpenPipe != 0
+	go func() {
+		defer there.Close()
+		v.Host.RPC(v.Host.eventLogPipe(allowed)).Serve(there)
+	}()
+	v.Host.count(func(l *Left) { l.Files++ })
+	w := &writer{order: binary.LittleEndian}
+	w.bytes(octets("5900 00 00 01000000")...)
+	w.bytes(make([]byte, 4*8+8+8)...) // times, sizes
+	w.u32(0x80, 0, uint32(id), 0, uint32(id), 0, 0, 0)
+	return 0, w.b
+}
+
+// file returns the open file whose identifier is in a request's body.
+func (v *smbConn) file(m []byte, at int) (net.Conn, uint64) {
+	if at += smb2HeaderLen; at+16 > len(m) {
+		return nil, 0
+	}
+	id := binary.LittleEndian.Uint64(m[at:])
+	return v.files[id], id
+}
+
+func (v *smbConn) closeFile(m []byte, at int) (status uint32, body []byte) {
+	f, id := v.file(m, at)
+	if f == nil {
+		return fileClosed, nil
+	}
+	f.Close()
+	delete(v.files, id)
+	v.Host.count(func(l *Left) { l.Files-- })
+	return 0, append(octets("3c00"), make([]byte, 58)...)
+}
+
+// write hands a message to the RPC server, section 3.3.5.13.
+func (v *smbConn) write(m []byte) (status uint32, body []byte) {
+	f, _ := v.file(m, 16)
+	data := field(m, 2, 4)
+	if f == nil || data == nil {
+		return fileClosed, nil
+	}
+	if _, err := f.Write(data); err != nil {
+		return fileClosed, nil
+	}
+	w := &writer{order: binary.LittleEndian}
+	w.u16(17, 0)
+	w.u32(uint32(len(data)), 0, 0)
+	return 0, w.b
+}
+
+// read returns a message of the RPC server's, section 3.3.5.12.
+func (v *smbConn) read(m []byte) (status uint32, body []byte) {
+	f, _ := v.file(m, 16)
+	if f == nil {
+		return fileClosed, nil
+	}
+	data := make([]byte, min(binary.LittleEndian.Uint32(m[smb2HeaderLen+4:]), maxSMB/2))
+	_ = f.SetReadDeadline(time.Now().Add(pipePatient))
+	n, err := f.Read(data)
+	if err != nil {
+		return ioTimeout, nil
+	}
+	w := &writer{order: binary.LittleEndian}
+	w.u16(17)
+	w.bytes(smb2HeaderLen+16, 0)
+	w.u32(uint32(n), 0, 0)
+	w.bytes(data[:n]...)
+	return 0, w.b
+}
+
+// reply returns an answer, signed where that is required, and where the request was.
+func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
+	if body == nil {
+		body = unhex(errorBody)
+	}
+	le := binary.LittleEndian
+	reply := append(unhex(smb2Header), body...)
+	copy(reply[24:], m[24:36]) // MessageId, Reserved
+	le.PutUint32(reply[8:], status)
+	copy(reply[12:], m[12:14])                                   // Command
+	le.PutUint16(reply[14:], max(1, min(le.Uint16(m[14:]), 64))) // credits, of which it gets what it asks for
+	le.PutUint32(reply[36:], cmp.Or(v.tree, le.Uint32(m[36:])))
+	le.PutUint64(reply[40:], v.session)
+	if v.signer != nil && (v.signing || le.Uint32(m[16:])&smbSigned != 0 || le.Uint16(m[12:]) == smbSessionSetup) {
+		le.PutUint32(reply[16:], fromServer|smbSigned)
+		v.signer.sign(reply)
+	}
+	return reply
+}
+
+// field returns what a request's body points to by an offset from the header and a
+// length, of two bytes each or four for the length; nil where it leads out of the
+// message.
+func field(m []byte, at, width int) []byte {
+	if at += smb2HeaderLen; at+6 > len(m) {
+		return nil
+	}
+	le := binary.LittleEndian
+	start, n := int(le.Uint16(m[at:])), int(le.Uint16(m[at+2:]))
+	if width == 4 {
+		n = int(le.Uint32(m[at+2:]))
+	}
+	if start < smb2HeaderLen || start > len(m) || n > len(m)-start {
+		return nil
+	}
+	return m[start : start+n]
+}
+
+func fromUTF16(b []byte) string {
+	u := make([]uint16, len(b)/2)
+	for i := range u {
+		u[i] = binary.LittleEndian.Uint16(b[2*i:])
+	}
+	return string(utf16.Decode(u))
+}

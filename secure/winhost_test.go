@@ -1,0 +1,164 @@
+package secure
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/internal/winhost"
+	"github.com/gpreach/gpreach/probe"
+)
+
+// withTickets is a credential of a user for hosts, by tickets that no KDC has made.
+func withTickets(t testing.TB, user string, hosts ...*winhost.Host) *auth.Credential {
+	t.Helper()
+	t.Setenv("KRB5_CONFIG", os.DevNull)
+	b, err := winhost.Tickets(user, time.Hour, hosts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ccache")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := auth.Read(auth.Source{CCache: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Who may read the event log is let in by the pipe and by its own port, and who may
+// not is denied at the call; by Kerberos, by NTLM, and in every dialect of SMB. On the
+// host nothing is left behind.
+func TestSimulatedHost(t *testing.T) {
+	here := netip.MustParseAddr("10.77.0.101")
+	for _, tt := range []struct {
+		name    string
+		rights  winhost.Rights
+		dialect uint16
+		want    string
+	}{
+		{"administrator", winhost.Administrator, 0, "granted granted"},
+		{"administrator, SMB 3.0.2", winhost.Administrator, 0x0302, "granted granted"},
+		{"administrator, SMB 2.1", winhost.Administrator, 0x0210, "granted granted"},
+		{"nobody", winhost.Nobody, 0, "denied denied [call denied ElfrOpenELW: status 0xC0000022 (STATUS_ACCESS_DENIED)] " +
+			"[call denied Microsoft-Windows-GroupPolicy/Operational: error 5 (ERROR_ACCESS_DENIED)]"},
+	} {
+		for _, by := range []string{"kerberos", "ntlm"} {
+			t.Run(tt.name+" by "+by, func(t *testing.T) {
+				h := winhost.Client("ws-001.corp.example", here)
+				h.RTT = 0
+				h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: tt.rights})
+				if tt.dialect != 0 {
+					h.Ports[445] = winhost.Port{Serve: winhost.SMB{Host: h, Dialect: tt.dialect}.Serve}
+				}
+				n := winhost.NewNetwork(h)
+				target, c := h.DNSName, (*auth.Credential)(nil)
+				if by == "ntlm" {
+					target, c = here.String(), withPassword(t)
+				} else {
+					c = withTickets(t, "admin", h)
+				}
+				p := &probe.Prober{
+					Dial: n.Dial, Lookup: n.Lookup, Timeout: 5 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,
+					NoWMIPort: true, Authenticate: New(c, Options{AllowNTLM: true}).Begin,
+				}
+				r := p.Probe(t.Context(), probe.Target{Name: target}, []probe.Operation{probe.RSoP})
+				got := fmt.Sprintf("%s %s", r.Findings[0].Access, r.Findings[1].Access)
+				for _, f := range r.Findings[:2] {
+					for _, s := range f.Trail {
+						if s.Outcome != probe.OK {
+							got += fmt.Sprintf(" [%s %s %s]", s.Stage, s.Outcome, s.Detail)
+						}
+					}
+				}
+				if want := by + " " + tt.want; r.Credential+" "+got != want {
+					t.Errorf("got  %s %s\nwant %s", r.Credential, got, want)
+				}
+				left := h.Left()
+				if left != (winhost.Left{}) {
+					t.Errorf("left %+v", left)
+				}
+				if why := c.Why(); why != "" {
+					t.Error(why)
+				}
+			})
+		}
+	}
+}
+
+// Who verifies a password by NTLM logs off again; a wrong one stops the credential.
+func TestVerifyAtSimulatedHost(t *testing.T) {
+	here := netip.MustParseAddr("10.77.0.101")
+	for _, tt := range []struct{ name, password, want string }{
+		{"right", secretWord, ""},
+		{"wrong", "another", `10.77.0.101:445 refused the logon of CORP\admin: status 0xC000006D (STATUS_LOGON_FAILURE)`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", here)
+			h.RTT = 0
+			h.Admit(winhost.Account{Name: "admin", Password: tt.password})
+			c := withPassword(t)
+			p := &probe.Prober{Dial: winhost.NewNetwork(h).Dial, Timeout: 5 * time.Second, SMBPort: 445}
+			err := New(c, Options{AllowNTLM: true}).Verify(t.Context(), p, slices.Values([]probe.Target{{Name: here.String()}}))
+			if (err != nil) != (tt.want != "") || c.Why() != tt.want {
+				t.Errorf("%v, stopped for %q, want %q", err, c.Why(), tt.want)
+			}
+			if left := h.Left(); left != (winhost.Left{}) {
+				t.Errorf("left %+v", left)
+			}
+		})
+	}
+}
+
+// Two hundred hosts at once, half of them by Kerberos and half by NTLM: all are
+// granted, and nothing is left behind on any.
+func TestManySimulatedHosts(t *testing.T) {
+	const many = 200
+	var hosts []*winhost.Host
+	for i := range many {
+		h := winhost.Client(fmt.Sprintf("ws-%03d.corp.example", i), netip.AddrFrom4([4]byte{10, 77, 3, byte(i)}))
+		h.RTT = 0
+		h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
+		hosts = append(hosts, h)
+	}
+	n := winhost.NewNetwork(hosts...)
+	prober := func(c *auth.Credential) *probe.Prober {
+		return &probe.Prober{
+			Dial: n.Dial, Lookup: n.Lookup, Timeout: time.Minute, Deadline: 5 * time.Minute, SMBPort: 445, MapperPort: 135,
+			NoWMIPort: true, Authenticate: New(c, Options{AllowNTLM: true}).Begin,
+		}
+	}
+	byTicket, byPassword := prober(withTickets(t, "admin", hosts...)), prober(withPassword(t))
+	var all sync.WaitGroup
+	for i, h := range hosts {
+		all.Go(func() {
+			p, target := byTicket, h.DNSName
+			if i%2 == 1 {
+				p, target = byPassword, h.Addrs[0].String()
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: target}, []probe.Operation{probe.RSoP})
+			for _, f := range r.Findings[:2] {
+				if f.Access != probe.Granted {
+					t.Errorf("%s: %s %s", target, f.Rule.ID, f.Access)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, h := range hosts {
+		if left := h.Left(); left != (winhost.Left{}) {
+			t.Errorf("%s: left %+v", h.DNSName, left)
+		}
+	}
+}
