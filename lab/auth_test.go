@@ -72,17 +72,17 @@ func kerberos(t *testing.T, libdefaults, kdcs string) {
 
 func hasKDC(t *testing.T, c *auth.Credential) bool {
 	t.Helper()
-	has, err := c.HasKDC(t.Context())
-	if err != nil {
+	err := c.HasKDC(t.Context())
+	if err != nil && !errors.Is(err, auth.ErrNoKDC) {
 		t.Error(err)
 	}
-	return has
+	return err == nil
 }
 
 // proves verifies a credential and gets a ticket by it.
 func proves(t *testing.T, c *auth.Credential) {
 	t.Helper()
-	if has, err := c.HasKDC(t.Context()); !has {
+	if err := c.HasKDC(t.Context()); err != nil {
 		t.Fatal("no KDC", err)
 	}
 	if err := c.Verify(t.Context()); err != nil {

@@ -114,7 +114,7 @@ func TestRefusedAccounts(t *testing.T) {
 			flags := []string{"--user", account + "@" + realm, "--password-file", secretFile(t, []byte(password(t, "OTHER")))}
 			for _, command := range [][]string{{"check", dcName, "-o", "ndjson"}, {"preflight", dcName}, {"check", dcAddr, "--allow-ntlm"}} {
 				stdout, stderr, code := run(t, append(command, flags...)...)
-				if code != 4 || stdout != "" || !strings.Contains(stderr, want) || !strings.Contains(stderr, "no host was asked") {
+				if code != 4 || stdout != "" || !strings.Contains(stderr, want) || !strings.Contains(stderr, "no host was probed") {
 					t.Errorf("%s: exit %d, stdout %q, stderr %s", command[0], code, stdout, stderr)
 				}
 			}
@@ -122,7 +122,7 @@ func TestRefusedAccounts(t *testing.T) {
 	}
 	t.Run("another realm", func(t *testing.T) {
 		stdout, stderr, code := run(t, "check", dcName, "--user", "gpadmin@NOWHERE.EXAMPLE", "--password-file", secretFile(t, []byte("x")))
-		if code != 4 || stdout != "" || !strings.Contains(stderr, "no KDC of the account's realm is known") {
+		if code != 4 || stdout != "" || !strings.Contains(stderr, "No KDC of realm NOWHERE.EXAMPLE is known") {
 			t.Errorf("exit %d, stdout %q, stderr %s", code, stdout, stderr)
 		}
 	})

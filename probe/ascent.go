@@ -44,15 +44,12 @@ func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).St
 
 // Connect dials the service, until ctx ends: a step, whose connection is nil unless
 // it is ok. Each later step gives the connection its deadline, and it is closed at
-// the end of the ascent. At most one is open at a time. Where the KDCs took what the
-// host had of time, it is not begun: what they are slow in is not the host's.
+// the end of the ascent. At most one is open at a time.
 func (a *Ascent) Connect(ctx context.Context) net.Conn {
-	if a.visit.isLate() {
-		a.Warn("the credential was not used everywhere: the KDC answered so late that the host's --deadline left no time for it")
-		return nil
-	}
+	start := time.Now()
 	l, s := a.visit.dial(ctx, a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
 	s.by = byCredential
+	a.excuse(&s, start)
 	*a.trail = a.trail.plus(s)
 	if l == nil {
 		return nil
@@ -70,12 +67,15 @@ func (a *Ascent) AskKDC(ask func(ctx context.Context, s *Step) error) bool {
 	return a.step(a.visit.ctx, Step{Stage: Authenticate, by: byKDC}, ask)
 }
 
-// isLate reports whether less is left of the host's deadline than a stage may take,
-// and that is because of the KDCs.
-func (v *visit) isLate() bool {
-	deadline, ok := v.ctx.Deadline()
-	left := time.Until(deadline)
-	return ok && left < v.p.Timeout && left+v.atKDC >= v.p.Timeout
+// excuse makes a timeout, of a step that began at start, one that says nothing of the
+// host, where its deadline left it less than a stage's time because of the KDCs.
+func (a *Ascent) excuse(s *Step, start time.Time) {
+	deadline, ok := a.visit.ctx.Deadline()
+	missing := start.Add(a.visit.p.Timeout).Sub(deadline)
+	if s.by == byCredential && s.Outcome == Timeout && ok && missing > 0 && missing <= a.visit.atKDC {
+		s.Outcome = Canceled
+		a.Warn("the credential was not used everywhere: the KDC answered so late that the host's --deadline left no time for it")
+	}
 }
 
 // Step tries a stage at the service, within the timeout of a stage. try may set
@@ -108,6 +108,7 @@ func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *St
 	}
 	s.Elapsed = time.Since(start)
 	s.Outcome = classify(a.visit.ctx, err)
+	a.excuse(&s, start)
 	if s.Detail = clean(s.Detail); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}

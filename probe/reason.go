@@ -138,7 +138,7 @@ var advices = map[place]map[Outcome]advice{
 		anyOther:     {HostService, `DCOM accepts the bind but not the question whether it is alive ({outcome}), so nothing is known of WMI.`, fixRestart},
 	},
 	atKDC: {
-		Unsupported:  {Directory, `The directory gives no ticket for this host: {detail}.`, `Ask by the name under which the host is joined to the domain (setspn -L HOST lists its service names); a host outside the domain takes --allow-ntlm.`},
+		Unsupported:  {Directory, `The directory gives no ticket for this host: {detail}.`, `{ticket}.`},
 		AccessDenied: {Rights, `The KDC's policy keeps this account from this host: {detail}.`, `Look at the authentication policies of the account ("Log On To", policy silos) in the directory.`},
 		LogonFailed:  {Directory, `The KDC takes the credential no longer: {detail}.`, fixAccount},
 		LockedOut:    {Directory, `The account is locked: {detail}.`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},

@@ -141,6 +141,8 @@ func (s scene) word(name, tell string) string {
 		return s.gpo()
 	case "right":
 		return s.right()
+	case "ticket":
+		return s.ticket()
 	case "key":
 		if s.seen.credential == "kerberos" && s.step.code == statusLogonFailure {
 			return "By Kerberos this is no wrong password: most likely the host is another one than the name says, or has lost its place in the domain (Test-ComputerSecureChannel). "
@@ -179,7 +181,19 @@ func (s scene) right() string {
 	return readers
 }
 
+// ticket tells what to do where a KDC gives no ticket.
+func (s scene) ticket() string {
+	switch s.step.code {
+	case kdcServiceUnknown:
+		return "ask by the name under which the host is joined to the domain (setspn -L HOST lists its service names); a host outside the domain takes --allow-ntlm"
+	case 0:
+		return "let this machine find a KDC of the host's realm (krb5.conf, or DNS), or ask the host by its address, with --allow-ntlm"
+	}
+	return "look at the domain controller's log, and run it again"
+}
+
 const (
+	kdcServiceUnknown  = 7          // KDC_ERR_S_PRINCIPAL_UNKNOWN
 	faultDenied        = 5          // the RPC fault ERROR_ACCESS_DENIED
 	statusLogonFailure = 0xC000006D // STATUS_LOGON_FAILURE
 )

@@ -128,7 +128,7 @@ func (v *visit) useNTLM(a *probe.Ascent) {
 	case !v.credential.HasPassword():
 		a.Warn("the credential was not used: NTLM needs a password")
 	case v.unproved.Load():
-		a.Warn("the credential was not used: the host that was to verify it by NTLM did neither accept nor refuse it")
+		a.Warn("the credential was not used: no host verified it by NTLM, as the first that negotiates SMB should")
 	default:
 		v.mechanism = byNTLM
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"slices"
 
 	smb2 "github.com/cloudsoda/go-smb2"
 
@@ -28,6 +30,11 @@ const (
 	krbBadKeyVersion  = 44 // KRB_AP_ERR_BADKEYVER
 )
 
+// notOfAccount are the errors by which a KDC refuses no account: it has no key of the
+// service (KDC_ERR_ETYPE_NOSUPP), cannot serve (KDC_ERR_SVC_UNAVAILABLE), failed
+// (KRB_ERR_GENERIC), or our ticket-granting ticket has expired.
+var notOfAccount = []int32{0, 14, 29, 60, krbTicketExpired}
+
 // A source is the guarded connection that a library's error came by.
 type source interface {
 	// Err returns what ended the connection, or nil.
@@ -47,12 +54,10 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 	text := k.Error()
 	f := &probe.Failure{Outcome: probe.Unsupported, Code: uint32(k.Code), Text: text, Err: err} //nolint:gosec // a KDC's error is a small number
 	switch {
-	case k.Code == 0 && k.Err == nil && l.stopped():
-		f.Outcome = probe.Canceled
 	case errors.Is(err, auth.ErrGarbled):
 		f.Outcome = probe.Garbled
 	case k.IsOwn(): // nobody was asked
-	case k.Code == 0:
+	case k.Err != nil:
 		f.Outcome = probe.Timeout
 	case k.NTStatus == statusAccountLocked:
 		f.Outcome, f.Code = probe.LockedOut, k.NTStatus
@@ -60,6 +65,7 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 		unknown = true
 	case k.Code == krbPolicy:
 		f.Outcome = probe.AccessDenied
+	case slices.Contains(notOfAccount, k.Code):
 	default:
 		f.Outcome = probe.LogonFailed
 	}
@@ -99,7 +105,7 @@ func (l *Logons) fromHost(ctx context.Context, from source, err error) error {
 		return &probe.Failure{Outcome: probe.AccessDenied, Text: ended.Error(), Err: ended}
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case ended != nil:
+	case ended != nil && !errors.Is(ended, net.ErrClosed): // the library closes what it makes nothing of
 		return ended
 	}
 	if t, ok := errors.AsType[*smb2.TransportError](err); ok {

@@ -3,21 +3,21 @@ package secure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/netip"
 	"sync"
 
 	smb2 "github.com/cloudsoda/go-smb2"
 
+	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/internal/guard"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/smb"
 )
 
-const (
-	maxCandidates = 256 // hosts that are looked at, to find one that verifies NTLM
-	atOnce        = 8
-)
+// atOnce is how many hosts are looked at, to find one that verifies NTLM.
+const atOnce = 128
 
 // Verify proves the credential once, before any host is asked: by Kerberos where
 // a realm and its KDCs are known, whatever the targets are. Otherwise, where NTLM
@@ -25,16 +25,13 @@ const (
 // to; does it neither accept nor refuse the account, no host at all gets NTLM, and
 // that is no error. An error says why the credential must not be used.
 func (l *Logons) Verify(ctx context.Context, p *probe.Prober, targets iter.Seq[probe.Target]) error {
-	hasKDC, err := l.credential.HasKDC(ctx)
-	switch {
-	case err != nil:
-		return err
-	case hasKDC:
+	switch err := l.credential.HasKDC(ctx); {
+	case err == nil:
 		return l.credential.Verify(ctx)
-	case !l.options.AllowNTLM:
-		return errors.New("no KDC of the account's realm is known: name it in krb5.conf, or let this machine's DNS find _kerberos._tcp")
+	case !l.options.AllowNTLM, !errors.Is(err, auth.ErrNoKDC):
+		return err
 	case !l.credential.HasPassword():
-		return errors.New("no KDC of the account's realm is known, and NTLM needs a password")
+		return fmt.Errorf("%w, and NTLM needs a password", err)
 	}
 	l.unproved.Store(true) // until a host has accepted it
 	at, ok := l.firstToNegotiate(ctx, p, targets)
@@ -68,19 +65,18 @@ func (l *Logons) firstToNegotiate(ctx context.Context, p *probe.Prober, targets 
 		batch = batch[:0]
 		return netip.AddrPort{}, false
 	}
-	looked := 0
 	for t := range targets {
 		addr, ok := t.Addr()
 		if !ok || p.Excluded != nil && p.Excluded(addr) {
 			continue
 		}
 		batch = append(batch, netip.AddrPortFrom(addr, p.SMBPort))
-		if looked++; len(batch) == atOnce || looked == maxCandidates {
+		if len(batch) == atOnce {
 			if at, ok := look(); ok {
 				return at, true
 			}
 		}
-		if looked == maxCandidates || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return netip.AddrPort{}, false
 		}
 	}

@@ -68,7 +68,7 @@ func (s *survey) logOn(ctx context.Context) error {
 	case credential.Why() == "" && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return &exitError{exitStopped, fmt.Errorf("the credential of %s is not used, and no host was asked: %w", credential, err)}
+		return &exitError{exitStopped, fmt.Errorf("the credential of %s is not used, and no host was probed: %w", credential, err)}
 	}
 	return nil
 }

@@ -139,8 +139,8 @@ func (c *Credential) has(etype int32) bool {
 }
 
 // prove sends the proof of the secret, a timestamp, to the KDC that asked for it,
-// and to no other: each that sees a wrong one may count it. So a KDC that was sent
-// it and does not answer stops the credential too.
+// and to no other: each that sees a wrong one may count it. So what is answered
+// to it, or not, stops the credential too unless it shows that the proof was right.
 func (c *Credential) prove(ctx context.Context, kdc string, offer []int32, h hint) (*Ticket, error) {
 	key, err := c.key(h)
 	if err != nil {
@@ -164,16 +164,23 @@ func (c *Credential) prove(ctx context.Context, kdc string, offer []int32, h hin
 		return nil, err
 	}
 	before := c.requests.Load() // no other message is sent before this one is answered
+	ticket, err := c.answerTo(ctx, q, kdc, &key)
+	if said, ok := errors.AsType[*KDCError](err); ok && c.requests.Load() > before {
+		c.heed(said)
+	}
+	return ticket, err // a caller that left is told so again: a KDC may have seen the proof
+}
+
+// answerTo sends a request with the proof in it, and returns the ticket.
+func (c *Credential) answerTo(ctx context.Context, q *question, kdc string, key *types.EncryptionKey) (*Ticket, error) {
 	reply, refusal, from, err := c.ask(ctx, []string{kdc}, q.message, tagASRep)
 	switch {
-	case err != nil && ended(ctx) == nil && c.requests.Load() > before:
-		return nil, c.unsure(kdc, err)
 	case err != nil:
-		return nil, err // a caller that left is told so again: a KDC may have seen the proof
+		return nil, err
 	case refusal != nil:
 		return nil, c.refusal(from, "", refusal)
 	}
-	return c.accept(q, reply, from, &key)
+	return c.accept(q, reply, from, key)
 }
 
 // A question is a request and what its answer must match.

@@ -23,18 +23,15 @@ const (
 	maxMessage = 64 << 10
 )
 
-// HasKDC reports whether a realm and its KDCs are known, so that Kerberos can be
-// asked for. A ccache may have all tickets already, so it is asked for those. An
-// error is that of a lookup, which leaves it open.
-func (c *Credential) HasKDC(ctx context.Context) (bool, error) {
+// HasKDC returns nil where Kerberos can be asked for: a realm and its KDCs are
+// known, or there is a ccache, which may have all tickets already. That there is
+// none is an error that wraps ErrNoKDC; that of a lookup leaves it open.
+func (c *Credential) HasKDC(ctx context.Context) error {
 	if len(c.secret.open().tickets) > 0 {
-		return true, nil
+		return nil
 	}
 	_, err := c.kdcs(ctx)
-	if errors.Is(err, ErrNoKDC) {
-		return false, nil
-	}
-	return err == nil, err
+	return err
 }
 
 // kdcs returns the realm's KDCs, in the order to ask them. That there is none to

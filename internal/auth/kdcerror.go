@@ -30,7 +30,7 @@ type KDCError struct {
 	Err      error
 
 	logon  bool // it came of the AS exchange
-	unsure bool // the KDC was sent the proof of the secret, and did not answer
+	unsure bool // the KDC was sent the proof of the secret, and did not say that it was right
 }
 
 func (e *KDCError) Error() string {
@@ -189,14 +189,15 @@ func (c *Credential) undeciphered(kdc string) *KDCError {
 	return e
 }
 
-// unsure is what is said where the proof of the secret was sent and not answered.
-func (c *Credential) unsure(kdc string, err error) *KDCError {
-	e := &KDCError{
-		KDC: kdc, Err: err, logon: true, unsure: true,
-		Text: "The KDC did not answer the proof of the secret, which it may have counted as a wrong one: it is not sent again.",
+// heed stops the credential for what a KDC made of the proof of the secret. Only of
+// clocks that differ it speaks after it found the proof right.
+func (c *Credential) heed(said *KDCError) {
+	if said.Stops() || said.Code == errorcode.KRB_AP_ERR_SKEW {
+		return
 	}
-	c.Stop(e.Error())
-	return e
+	said.unsure = true
+	said.Text += " It was sent the proof of the secret, and may have counted it as a wrong one: it is not sent again."
+	c.Stop(said.Error())
 }
 
 // garbled is what is said of an answer that is none.

@@ -31,6 +31,23 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 }
 
+// systemd's credentials are 0440, their group's right being that of an access list.
+func TestHandedOver(t *testing.T) {
+	t.Setenv("KRB5_CONFIG", writeFile(t, ""))
+	file := writeFile(t, "geheim")
+	for mode, private := range map[os.FileMode]bool{0o440: true, 0o400: true, 0o460: false, 0o444: false, 0o450: false} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		for dir, handedOver := range map[string]bool{filepath.Dir(file): true, t.TempDir(): false} {
+			t.Setenv("CREDENTIALS_DIRECTORY", dir)
+			if _, err := Read(Source{User: "alice@corp.example", PasswordFile: file}); (err == nil) != (private && (handedOver || mode == 0o400)) {
+				t.Errorf("%04o, handed over: %t: %v", mode, handedOver, err)
+			}
+		}
+	}
+}
+
 // As the shell's <(command) is.
 func TestPasswordOfPipe(t *testing.T) {
 	t.Setenv("KRB5_CONFIG", writeFile(t, ""))
