@@ -32,7 +32,9 @@ type Ascent struct {
 	Address netip.Addr
 	Rule    Rule
 	Port    uint16 // where the service was reached: SMB's, or the one that the mapper named
+	Asked   []Operation
 
+	leg      leg
 	visit    *visit
 	approach *approach
 	trail    *Trail
@@ -47,7 +49,7 @@ func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).St
 // of the ascent. At most one is open at a time.
 func (a *Ascent) Connect() net.Conn {
 	l, s := a.visit.dial(a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
-	s.by = byCredential
+	s.by, s.leg = byCredential, a.leg
 	*a.trail = a.trail.plus(s)
 	if l == nil {
 		return nil
@@ -82,6 +84,7 @@ func (a *Ascent) stage(s Step, try func(context.Context, *Step) error) bool {
 
 func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *Step) error) bool {
 	start := time.Now()
+	s.leg = a.leg
 	var err error
 	if a.link != nil {
 		if err = a.link.begin(); errors.Is(err, net.ErrClosed) {
@@ -97,7 +100,7 @@ func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *St
 		s.Detail = say(s.Outcome, err)
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
-		s.code = f.Code
+		s.code, s.Detail = f.Code, clean(f.Text)
 	}
 	s.Peer = clean(s.Peer)
 	*a.trail = a.trail.plus(s)
@@ -140,7 +143,7 @@ func (v *visit) authenticate(a *approach) {
 		if !goesOn || v.ctx.Err() != nil { // what is not begun says nothing
 			continue
 		}
-		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
+		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, Asked: v.climb.asked, visit: v, approach: a, trail: trail}
 		v.climb.logon(v.ctx, ascent)
 		ascent.close()
 	}

@@ -3,7 +3,6 @@ package secure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -95,25 +94,8 @@ func (r *rpcClimb) refusal(err error) error {
 	return err
 }
 
-// bind binds to the rule's interface over the one connection.
-func (r *rpcClimb) bind(context.Context, *probe.Step) error {
-	ctx, options := r.sealed(r.talk.Context(), r.by)
-	syntax := syntaxOf(r.ascent.Rule.Object)
-	group, err := dcerpc.Dial(ctx, r.ascent.Address.String(),
-		dcerpc.WithDialer(&onlyOnce{conn: r.conn}), dcerpc.WithTimeout(ample), dcerpc.WithDNSResolver(nil),
-		dcerpc.WithEndpoint(fmt.Sprintf("ncacn_ip_tcp:[%d]", r.ascent.Port)))
-	if err != nil {
-		return err
-	}
-	if r.client, err = group.Bind(ctx, append(options, dcerpc.WithAbstractSyntax(syntax))...); err != nil {
-		return err
-	}
-	// A context that was rejected is an error of its own.
-	if sub, ok := r.client.(dcerpc.SubConn); ok {
-		_, err = sub.SubConn(ctx, syntax)
-	}
-	return err
-}
+// bind binds to the rule's interface.
+func (r *rpcClimb) bind(context.Context, *probe.Step) error { return r.bindTo(r.ascent.Rule.Object) }
 
 // query asks for a channel, and looks at every status of the answer.
 func (r *rpcClimb) query(ctx context.Context, channel string) error {
