@@ -2,6 +2,7 @@ package secure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/oiweiwei/go-msrpc/dcerpc"
@@ -38,13 +39,13 @@ func (r *rpcClimb) step(stage probe.Stage, do func(context.Context, *probe.Step)
 }
 
 // bindTo binds to an interface over the one connection, and with the same bind to
-// others, which the host may reject: see on.
-func (r *rpcClimb) bindTo(object rpc.Syntax, others ...rpc.Syntax) error {
+// another, which the host may reject. There are two at most.
+func (r *rpcClimb) bindTo(object rpc.Syntax, other ...rpc.Syntax) error {
 	ctx, options := r.sealed(r.talk.Context(), r.by)
-	syntax := syntaxOf(object)
-	options = append(options, dcerpc.WithAbstractSyntax(syntax))
-	for _, other := range others {
-		options = append(options, dcerpc.WithAbstractSyntax(syntaxOf(other)))
+	var syntaxes []*dcerpc.SyntaxID // which the library tells apart by where they are
+	for _, s := range append([]rpc.Syntax{object}, other...) {
+		syntaxes = append(syntaxes, syntaxOf(s))
+		options = append(options, dcerpc.WithAbstractSyntax(syntaxes[len(syntaxes)-1]))
 	}
 	group, err := dcerpc.Dial(ctx, r.ascent.Address.String(),
 		dcerpc.WithDialer(&onlyOnce{conn: r.conn}), dcerpc.WithTimeout(ample), dcerpc.WithDNSResolver(nil),
@@ -55,16 +56,16 @@ func (r *rpcClimb) bindTo(object rpc.Syntax, others ...rpc.Syntax) error {
 	if r.client, err = group.Bind(ctx, options...); err != nil {
 		return err
 	}
-	// A context that was rejected is an error of its own.
-	_, err = r.on(object)
-	return err
-}
-
-// on returns what calls an interface that was bound to.
-func (r *rpcClimb) on(object rpc.Syntax) (dcerpc.Conn, error) {
 	sub, ok := r.client.(dcerpc.SubConn)
 	if !ok {
-		return r.client, nil
+		return errors.New("no interface was bound to")
 	}
-	return sub.SubConn(r.talk.Context(), syntaxOf(object))
+	if len(other) > 0 {
+		if r.other, err = sub.SubConn(ctx, syntaxes[1]); err != nil {
+			r.other = nil
+		}
+	}
+	// A context that was rejected is an error of its own.
+	_, err = sub.SubConn(ctx, syntaxes[0])
+	return err
 }

@@ -29,6 +29,7 @@ type rpcClimb struct {
 	talk   *guard.Conversation
 	conn   *guard.RPC
 	client dcerpc.Conn
+	other  dcerpc.Conn // that the same bind gave, or nil
 	opened []contextHandle
 }
 
