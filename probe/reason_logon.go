@@ -1,7 +1,8 @@
 package probe
 
 const (
-	fixLaunch  = `Add the account to Administrators or Distributed COM Users of the host, and look at its limits for remote launch and activation (dcomcnfg, My Computer, COM Security){uac}; of event 10036 the host's System log tells which account and level it refused.`
+	fixLaunch  = `add the account to Administrators or Distributed COM Users of the host, and look at its limits for remote launch and activation (dcomcnfg, My Computer, COM Security)`
+	fixRefused = `look for event 10036 in the host's System log, which tells the account and the level that DCOM refused (gpreach asks at packet privacy, the highest there is); without one, at the host's policies for logons over the network and for NTLM`
 	fixWinmgmt = `Start the service on the host (Start-Service Winmgmt; it must not be disabled), look at its System log for events of DistributedCOM, and verify WMI's repository (winmgmt /verifyrepository).`
 	fixEnabled = `Allow the account "Enable Account" and "Remote Enable" for the namespace on the host (wmimgmt.msc, properties of WMI Control, Security), or add it to Administrators{uac}.`
 	fixAdmin   = `Add the account to Administrators of the host{uac}.`
@@ -31,7 +32,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 	},
 	atActivate: {
 		OK:            {HostService, `WMI is activated, but the host names no TCP port for it.`, `Look whether DCOM may use TCP on the host ("DCOM Protocols" in HKLM\SOFTWARE\Microsoft\Rpc must hold ncacn_ip_tcp) and at HKLM\SOFTWARE\Microsoft\Rpc\Internet, where a wrong port range keeps services from listening; then restart the host.`},
-		AccessDenied:  {Rights, `DCOM denies the account the activation of WMI ({detail}){launch}.`, fixLaunch},
+		AccessDenied:  {Rights, `DCOM denies the account the activation of WMI ({detail}){launch}.`, `{fixlaunch}.`},
 		LogonFailed:   {Rights, `DCOM refuses the logon over RPC on TCP {port} ({detail}).`, fixLogon},
 		WrongHost:     {NameService, reasonProof, fixProof},
 		NotRegistered: {HostService, `DCOM answers, but WMI is not registered with it ({detail}): the service Winmgmt is disabled or damaged.`, fixWinmgmt},

@@ -170,6 +170,11 @@ func (s scene) word(name, tell string) string {
 		return s.right()
 	case "launch":
 		return s.launch()
+	case "fixlaunch":
+		if s.step.code == faultDenied {
+			return fixRefused + s.word("uac", "")
+		}
+		return fixLaunch + s.word("uac", "")
 	case "administrator":
 		return ": it is not in Administrators there" + s.filtered()
 	case "enabled":

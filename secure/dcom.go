@@ -75,7 +75,7 @@ func (*ntlmLogin) OpName() string { return "NTLMLogin" }
 func (l *ntlmLogin) MarshalNDRRequest(_ context.Context, w ndr.Writer) error {
 	writeThis(w)
 	_ = w.WriteData(uint32(referent))
-	writeString(w, `\\.\`+l.namespace)
+	writeString(w, "//./"+l.namespace)
 	for range 3 {
 		_ = w.WriteData(uint32(0))
 	}

@@ -41,7 +41,7 @@ func (r *rpcClimb) rootTasks(ctx context.Context, s *probe.Step) error {
 	if err := e.failed(r.client.Invoke(ctx, e)); err != nil {
 		return err
 	}
-	s.Detail = e.OpName() + ": " + rootFolder
+	s.Detail = e.OpName() + " of the root folder"
 	return returned(s.Detail, e.status)
 }
 

@@ -15,10 +15,10 @@ import (
 func namespaces(asked []probe.Operation) []string {
 	var out []string
 	if slices.Contains(asked, probe.RSoP) {
-		out = append(out, `root\rsop`)
+		out = append(out, "root/rsop")
 	}
 	if slices.Contains(asked, probe.Refresh) {
-		out = append(out, `root\cimv2`)
+		out = append(out, "root/cimv2")
 	}
 	return out
 }
