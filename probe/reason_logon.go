@@ -37,10 +37,11 @@ var logonAdvices = map[place]map[Outcome]advice{
 		WrongHost:     {NameService, reasonProof, fixProof},
 		NotRegistered: {HostService, `DCOM answers, but WMI is not registered with it ({detail}): the service Winmgmt is disabled or damaged.`, fixWinmgmt},
 		Unsupported:   {HostService, `DCOM answers, but cannot start WMI ({detail}).`, fixWinmgmt},
-		anyOther:      {HostService, `DCOM takes the logon, but has no proper answer to the activation of WMI ({outcome}): Winmgmt hangs, or is slower than --timeout.`, fixWinmgmt},
+		Timeout:       {HostService, `DCOM takes the logon, but does not answer the activation of WMI in time: Winmgmt hangs, or starts more slowly than --timeout allows.`, fixWinmgmt},
+		anyOther:      {HostService, `DCOM takes the logon, but has no proper answer to the activation of WMI ({outcome}).`, fixRestart},
 	},
 	atActivated: {
-		Timeout:  {"", `WMI is activated and has TCP {port}, which does not answer, so {rule} does not let it through: {tell}.`, fixEnable},
+		Timeout:  {"", `WMI is activated and has TCP {port}, the port of {rule}, which does not answer: {tell}.`, fixEnable},
 		Refused:  {NetworkFirewall, `WMI is activated and has TCP {port}, which is refused: a firewall on the way rejects it, or WMI stopped just now.`, `Look for a firewall that rejects the dynamic ports on the way; then run it again.`},
 		anyOther: {NetworkFirewall, `WMI is activated and has TCP {port}, which cannot be connected to ({outcome}).`, fixNetwork},
 	},

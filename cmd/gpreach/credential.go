@@ -16,7 +16,7 @@ import (
 // credentialFlags say with which account is logged on. None of them is a secret.
 type credentialFlags struct {
 	user, passwordFile, keytab, ccache string
-	allowNTLM                          bool
+	allowNTLM, rehearse                bool
 }
 
 func (f *credentialFlags) register(flags *pflag.FlagSet) {
@@ -25,6 +25,7 @@ func (f *credentialFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.keytab, "keytab", "", "the `FILE` of Kerberos keys of --user")
 	flags.StringVar(&f.ccache, "ccache", "", "the `FILE` of Kerberos tickets, as kinit writes it; --user may be left out")
 	flags.BoolVar(&f.allowNTLM, "allow-ntlm", false, "log on by NTLM to targets given by address, and to names that the KDC does not know")
+	flags.BoolVar(&f.rehearse, "rehearse", false, "let Task Scheduler validate the task that a remote refresh would register, disabled and without a trigger; nothing is stored. Not verified with Windows yet")
 }
 
 // read reads the credential, asking for the password where no flag says where it
@@ -50,12 +51,12 @@ func (f *credentialFlags) read(c *cobra.Command) (*auth.Credential, error) {
 }
 
 // logOn gives the prober a credential, which is nil where there is none.
-func (s *survey) logOn(credential *auth.Credential, allowNTLM bool) {
+func (s *survey) logOn(credential *auth.Credential, options secure.Options) {
 	if credential == nil {
 		return
 	}
 	s.credential = credential
-	s.logons = secure.New(credential, secure.Options{AllowNTLM: allowNTLM})
+	s.logons = secure.New(credential, options)
 	s.prober.Authenticate = s.logons.Begin
 }
 
