@@ -32,7 +32,9 @@ type Ascent struct {
 	Address netip.Addr
 	Rule    Rule
 	Port    uint16 // where the service was reached: SMB's, or the one that the mapper named
+	Asked   []Operation
 
+	leg      leg
 	visit    *visit
 	approach *approach
 	trail    *Trail
@@ -48,7 +50,7 @@ func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).St
 func (a *Ascent) Connect(ctx context.Context) net.Conn {
 	start := time.Now()
 	l, s := a.visit.dial(ctx, a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
-	s.by = byCredential
+	s.by, s.leg = byCredential, a.leg
 	a.excuse(&s, start)
 	*a.trail = a.trail.plus(s)
 	if l == nil {
@@ -97,6 +99,7 @@ func (a *Ascent) stage(s Step, try func(context.Context, *Step) error) bool {
 
 func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *Step) error) bool {
 	start := time.Now()
+	s.leg = a.leg
 	var err error
 	if a.link != nil {
 		if err = a.link.begin(); errors.Is(err, net.ErrClosed) {
@@ -156,7 +159,7 @@ func (v *visit) authenticate(a *approach) {
 		if !goesOn || v.ctx.Err() != nil { // what is not begun says nothing
 			continue
 		}
-		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, visit: v, approach: a, trail: trail}
+		ascent := &Ascent{Target: v.climb.target, Address: a.addr, Rule: rule, Port: port, Asked: v.climb.asked, visit: v, approach: a, trail: trail}
 		v.climb.logon(v.ctx, ascent)
 		ascent.close()
 	}

@@ -19,6 +19,9 @@ type rung struct {
 	kdc    bool
 	goesOn bool // whatever comes of it
 	err    error
+
+	port      uint16 // that an activation names
+	rehearsed bool
 }
 
 // says is a failure of this outcome and code.
@@ -71,6 +74,10 @@ func try(ctx context.Context, a *probe.Ascent, r rung) bool {
 		return a.AskKDC(run)
 	case r.stage == probe.Bind:
 		return a.Bind(a.Rule.Object, run)
+	case r.stage == probe.Activate:
+		return a.Activate(func(ctx context.Context, s *probe.Step) (uint16, error) { return r.port, run(ctx, s) })
+	case r.rehearsed:
+		return a.Rehearse(run)
 	}
 	return a.Step(r.stage, run)
 }

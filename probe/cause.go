@@ -39,10 +39,16 @@ func (s scene) where() string {
 		return service + " dynamic port"
 	case atKDC:
 		return "ticket"
-	case atReconnect, atLogon, atLogonBind:
+	case atReconnect, atLogon, atLogonBind, atActivatorBind:
 		return "logon on " + s.service()
-	case atPipe, atPipeBind, atPipeCall, atSealed:
+	case atPipe, atPipeBind, atPipeCall, atSealed, atTasks, atRehearsal:
 		return s.service()
+	case atActivate:
+		return "activation of WMI"
+	case atActivated, atActivatedBind:
+		return "WMI's dynamic port"
+	case atNamespace:
+		return "WMI's namespaces"
 	case atDCOM, atAlive:
 		return "DCOM on " + portText(s.step)
 	}
@@ -51,8 +57,13 @@ func (s scene) where() string {
 
 // service names what was logged on to.
 func (s scene) service() string {
-	if s.rule.Route == ByPipe {
+	switch {
+	case s.step.leg == legSMB:
+		return portText(s.step)
+	case s.rule.Route == ByPipe:
 		return "pipe " + s.rule.Pipe
+	case s.rule.Route == ByDCOM:
+		return "DCOM"
 	}
 	return s.rule.Service + " dynamic port"
 }
@@ -78,13 +89,17 @@ func (s scene) firewall(findings []Finding) (Owner, string) {
 		}
 	}
 	switch {
+	case answers > 0 && s.place == atActivated:
+		return HostFirewall, "a dynamic port of another service answers, so the host's own firewall drops this one"
 	case answers > 0 && s.place == atPort:
 		return HostFirewall, "another dynamic port of the host answers, so the host's own firewall drops this one"
 	case answers > 0:
 		return HostFirewall, "a dynamic port of the host answers, so the host's own firewall drops this one"
 	case s.place == atPort && dropped > 1:
 		return NetworkFirewall, "no dynamic port of the host does, as behind a network firewall that lets only fixed ports through; with the host's rules off it looks the same"
-	case s.place == atPort:
+	case s.place == atActivated && dropped > 0:
+		return NetworkFirewall, "no dynamic port of the host does, as behind a network firewall that lets only fixed ports through; with the host's rules off it looks the same"
+	case s.place == atPort, s.place == atActivated:
 		return AnyFirewall, "the host's rule is off, or a network firewall drops the dynamic ports"
 	case s.seen.alive != 0:
 		return HostFirewall, fmt.Sprintf("the host is up (TCP %d answers), so most likely its own firewall drops this port, as Windows' default does", s.seen.alive)

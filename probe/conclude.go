@@ -87,7 +87,7 @@ func operation(op Operation, findings []Finding, silent, given bool) OperationSt
 	case s.Status == StatusDenied:
 		why = func(f Finding) bool { return f.Access == Denied }
 	case s.Status == StatusUnproven && given:
-		s.Reason = wordsNotYet
+		s.Reason = wordsNotTried
 		why = func(f Finding) bool { return f.Cause.Owner != "" }
 	case s.Status == StatusUnproven:
 		s.Reason = wordsUnproven
@@ -112,6 +112,9 @@ func (f *Finding) decisive() Step {
 	}
 	if f.Access == Granted {
 		return f.Trail.last()
+	}
+	if at := slices.IndexFunc(with, Step.leadsNowhere); at >= 0 {
+		return with[at]
 	}
 	if failed, ok := f.Trail.Failed(); ok && (f.Verdict == Unreachable || failed.by != anonymously) {
 		return failed
@@ -155,7 +158,7 @@ func (c *climb) word(r *Report, f *Finding, seen *sighting) {
 	case f.Verdict == Unknown && s.step.Outcome == OK:
 		f.Reason, f.Fix = s.fill(wordsWMI, ""), s.fill(fixWMI, "")
 		if given {
-			f.Reason = wordsWMIUntried
+			f.Reason = wordsWMIUntried + " " + wordsUntried
 		}
 		return
 	}

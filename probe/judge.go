@@ -1,10 +1,6 @@
 package probe
 
-import (
-	"slices"
-
-	"github.com/gpreach/gpreach/rpc"
-)
+import "slices"
 
 // judge turns what was seen into what it means for a rule. mapper is the
 // verdict of the mapper rules, which the other routes through 135 build on.
@@ -26,7 +22,7 @@ func judge(r Rule, all Trail, mapper Verdict) Verdict {
 	case ByDynamic:
 		return judgeDynamic(r, last, with, mapper)
 	case ByDCOM:
-		return judgeDCOM(t, mapper)
+		return judgeDCOM(t, with, mapper)
 	}
 	return Unknown
 }
@@ -90,25 +86,6 @@ func judgeDynamic(r Rule, last Step, with Trail, mapper Verdict) Verdict {
 		return Reachable
 	}
 	return Unreachable
-}
-
-func judgeDCOM(t Trail, mapper Verdict) Verdict {
-	if mapper == Unreachable {
-		return Unreachable
-	}
-	fixed := false
-	for _, s := range t {
-		switch {
-		case s.object == rpc.ObjectExporter && s.Outcome == Unsupported:
-			return Unreachable
-		case s.object == rpc.RemUnknown2 && s.Outcome == OK:
-			fixed = true
-		}
-	}
-	if fixed {
-		return Reachable
-	}
-	return Unknown // without a logon the port cannot be learned
 }
 
 // judgeAccess tells whether the credential was let in, of a trail's steps with it.

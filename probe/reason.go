@@ -45,6 +45,15 @@ const (
 	atPipeCall  place = "call through the pipe"
 	atLogonBind place = "bind with the credential"
 	atSealed    place = "sealed call"
+	atTasks     place = "ask Task Scheduler"
+	atRehearsal place = "validate a task"
+
+	// Of DCOM with a credential.
+	atActivatorBind place = "bind to the activator"
+	atActivate      place = "activate"
+	atActivated     place = "connect to the activated port"
+	atActivatedBind place = "bind at the activated port"
+	atNamespace     place = "open the namespace"
 )
 
 // anyOther is the entry for the outcomes that a place has no own words for.
@@ -72,7 +81,8 @@ const (
 	fixReaders  = `Add the account to the group Event Log Readers or Administrators of the host`
 )
 
-// advices holds all wording about failures, by place and outcome.
+// advices holds all wording about failures, by place and outcome; logonAdvices
+// that of Task Scheduler and WMI with a credential.
 var advices = map[place]map[Outcome]advice{
 	anywhere: {
 		Canceled:     {ThisMachine, `The run was interrupted before this was known.`, `Run it again.`},
@@ -203,8 +213,8 @@ const (
 
 	// With a credential.
 	wordsAllGranted = `Every rule is reachable, and the credential is let in.`
-	wordsNotYet     = `Nothing is blocked; gpreach cannot log on to WMI and Task Scheduler yet.`
-	wordsWMIUntried = `Which port WMI has is told only to a logon, and gpreach cannot log on to WMI yet.`
+	wordsNotTried   = `Nothing is blocked, but the credential was not tried everywhere.`
+	wordsWMIUntried = `Which port WMI has is told only to a logon.`
 	wordsUntried    = `The credential was not tried there.`
 	wordsStopped    = `The credential was given up before it was tried there to the end.`
 	fixStopped      = `Correct the credential, and run it again.`
@@ -213,8 +223,8 @@ const (
 // wordsGranted tells what the credential proved, by route.
 var wordsGranted = map[Route]string{
 	ByPipe:    `The pipe eventlog opens on TCP {port}, and the account may read the System log through it.`,
-	ByDynamic: `{Service} answers on TCP {port} and lets the account in.`,
-	ByDCOM:    `{Service} answers on TCP {port} and lets the account in.`,
+	ByDynamic: `{Service} answers on TCP {port} and lets the account in.{more}`,
+	ByDCOM:    `{Service} is activated, answers on TCP {port} and lets the account in.`,
 }
 
 // wordsReachable tells what was proved, by route.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/gpreach/gpreach/rpc"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -40,13 +42,28 @@ func TestAdvices(t *testing.T) {
 		{atPipeCall, callPipe},
 		{atLogonBind, rebind},
 		{atSealed, callLog},
+		{atTasks, askTasks},
+		{atRehearsal, rehearseTask},
+		{atActivatorBind, bindActivator},
+		{atActivate, activateWMI},
+		{atActivated, connectActive},
+		{atActivatedBind, bindActive},
+		{atNamespace, openNamespace},
 	} {
+		_, ofLogon := logonAdvices[spot.at]
+		ofDCOM := ofLogon && spot.at != atTasks && spot.at != atRehearsal
 		for _, o := range every {
-			if o == OK || spot.at == atIdentity && o != WrongHost {
+			if o == OK && spot.at != atActivate || spot.at == atIdentity && o != WrongHost {
 				continue
 			}
 			a, told := adviceOn(spot.at, o), false
 			for _, rule := range Rules() {
+				if got := placeOf(rule, spot.step, 135); ofDCOM && rule.Route == ByDCOM && got != spot.at {
+					t.Errorf("%s stands at %s", spot.at, got)
+				}
+				if ofDCOM != (rule.Route == ByDCOM) && ofLogon || spot.at == atTasks && rule.Object != rpc.TaskScheduler || spot.at == atRehearsal && rule.Object != rpc.TaskScheduler {
+					continue
+				}
 				if onward := spot.at == atMap || spot.at == atPort || spot.at == atService || spot.at == atLogonBind || spot.at == atSealed; onward && rule.Route != ByDynamic {
 					continue
 				}

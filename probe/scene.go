@@ -64,10 +64,14 @@ func placeOfLogon(r Rule, s Step) place {
 	switch {
 	case s.by == byKDC:
 		return atKDC
-	case s.Stage == Connect:
-		return atReconnect
 	case s.Stage == Authenticate:
 		return atLogon
+	case s.Stage == Connect && s.leg == legActivated:
+		return atActivated
+	case s.Stage == Connect:
+		return atReconnect
+	case r.Route == ByDCOM:
+		return placeOfDCOM(s)
 	case s.Stage == Open:
 		return atPipe
 	case s.Stage == Bind && onPipe:
@@ -76,8 +80,25 @@ func placeOfLogon(r Rule, s Step) place {
 		return atLogonBind
 	case onPipe:
 		return atPipeCall
+	case s.rehearsed:
+		return atRehearsal
+	case r.Object == rpc.TaskScheduler:
+		return atTasks
 	}
 	return atSealed
+}
+
+// placeOfDCOM is placeOfLogon for a step of DCOM.
+func placeOfDCOM(s Step) place {
+	switch {
+	case s.Stage == Activate:
+		return atActivate
+	case s.Stage == Call:
+		return atNamespace
+	case s.leg == legActivated:
+		return atActivatedBind
+	}
+	return atActivatorBind
 }
 
 func portOf(s Step) uint16 {
@@ -87,13 +108,17 @@ func portOf(s Step) uint16 {
 
 // adviceOn finds the wording for a place and outcome.
 func adviceOn(at place, o Outcome) advice {
-	if a, ok := advices[at][o]; ok {
+	there, ok := logonAdvices[at]
+	if !ok {
+		there = advices[at]
+	}
+	if a, ok := there[o]; ok {
 		return a
 	}
 	if a, ok := advices[anywhere][o]; ok {
 		return a
 	}
-	return advices[at][anyOther]
+	return there[anyOther]
 }
 
 // fill puts a scene's facts into a template: for each name in braces what word
@@ -139,10 +164,28 @@ func (s scene) word(name, tell string) string {
 		return s.enable()
 	case "gpo":
 		return s.gpo()
+	case "rule":
+		return s.rule.ID
 	case "right":
 		return s.right()
 	case "ticket":
 		return s.ticket()
+	case "launch":
+		return s.launch()
+	case "fixlaunch":
+		if s.step.code == faultDenied {
+			return fixRefused + s.word("uac", "")
+		}
+		return fixLaunch + s.word("uac", "")
+	case "administrator":
+		return ": it is not in Administrators there" + s.filtered()
+	case "enabled":
+		if s.step.code == wbemAccessDenied {
+			return ": it lacks Remote Enable on the namespace" + s.filtered()
+		}
+		return ": WMI's access permissions for remote calls, or those of the namespace, leave it out" + s.filtered()
+	case "more":
+		return s.more()
 	case "key":
 		if s.seen.credential == "kerberos" && s.step.code == statusLogonFailure {
 			return "By Kerberos this is no wrong password: most likely the host is another one than the name says, or has lost its place in the domain (Test-ComputerSecureChannel). "
@@ -154,7 +197,7 @@ func (s scene) word(name, tell string) string {
 		}
 		return ""
 	case "through":
-		if s.place == atPort {
+		if s.place == atPort || s.place == atActivated {
 			return "the dynamic RPC ports (TCP 49152-65535, unless restricted)"
 		}
 		return portText(s.step)
@@ -175,10 +218,35 @@ func (s scene) right() string {
 		return ", though over TCP it lets the account in, as where an RPC filter blocks the pipe alone"
 	case s.place == atPipeCall && s.both:
 		return ", though over TCP it lets the account in: the pipe wants Administrators or Event Log Readers of the host itself"
-	case s.seen.credential == "ntlm":
-		return readers + ", or it is a local account that UAC filters over the network"
 	}
-	return readers
+	return readers + s.filtered()
+}
+
+// filtered tells what else may keep a local account out, where it may be one.
+func (s scene) filtered() string {
+	if s.seen.credential == "ntlm" {
+		return ", or it is a local account that UAC filters over the network"
+	}
+	return ""
+}
+
+// launch tells why an account may not activate WMI.
+func (s scene) launch() string {
+	if s.step.code == faultDenied {
+		return ": the call itself, before any permission of WMI was looked at. Either the host refuses the logon by RPC, or DCOM's hardening refuses it (event 10036 in its System log)"
+	}
+	return ": it lacks Remote Launch and Remote Activation there, for it is in neither Administrators nor Distributed COM Users" + s.filtered()
+}
+
+// more tells what a call that was allowed does not prove.
+func (s scene) more() string {
+	switch {
+	case s.rule.Object != rpc.TaskScheduler:
+		return ""
+	case s.step.rehearsed:
+		return " It validated the task that a remote refresh registers, and stored nothing; registering one needs Administrators of the host, and whether Windows looks at that when it validates has not been verified."
+	}
+	return " Registering a task, which a remote refresh does, needs Administrators of the host and was not tried."
 }
 
 // ticket tells what to do where a KDC gives no ticket.
@@ -196,6 +264,7 @@ const (
 	kdcServiceUnknown  = 7          // KDC_ERR_S_PRINCIPAL_UNKNOWN
 	faultDenied        = 5          // the RPC fault ERROR_ACCESS_DENIED
 	statusLogonFailure = 0xC000006D // STATUS_LOGON_FAILURE
+	wbemAccessDenied   = 0x80041003 // WBEM_E_ACCESS_DENIED
 )
 
 // sentence makes the first letter a capital.

@@ -60,6 +60,10 @@ type Step struct {
 	object rpc.Syntax // of a bind: the interface bound to
 	by     means      // how it was tried
 	code   uint32     // with a credential: the status or fault that the peer answered, or 0
+
+	leg       leg    // with a credential: at which port
+	named     uint16 // of an activate that is ok: the port that the host named, 0 for none
+	rehearsed bool   // a call that only asks whether another would be allowed
 }
 
 // means are how a step was tried.

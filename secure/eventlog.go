@@ -3,7 +3,6 @@ package secure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -30,20 +29,18 @@ type rpcClimb struct {
 	talk   *guard.Conversation
 	conn   *guard.RPC
 	client dcerpc.Conn
+	other  dcerpc.Conn // that the same bind gave, or nil
 	opened []contextHandle
 }
 
 // eventLog binds to EventLog at packet privacy and asks for the channels. That the
 // bind is ok is no proof yet that an account was let in.
 func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
-	talk := guard.Begin(ctx, v.credential.Stopped())
-	defer talk.End()
-	conn := a.Connect(talk.Context())
-	if conn == nil {
+	r := v.reach(ctx, a, by)
+	if r == nil {
 		return
 	}
-	r := &rpcClimb{visit: v, ascent: a, by: by, talk: talk, conn: guard.NewRPC(conn)}
-	r.talk.Hold(r.conn)
+	defer r.talk.End()
 	if !a.Bind(a.Rule.Object, r.try(r.bind)) {
 		return
 	}
@@ -96,25 +93,8 @@ func (r *rpcClimb) refusal(err error) error {
 	return err
 }
 
-// bind binds to the rule's interface over the one connection.
-func (r *rpcClimb) bind(context.Context, *probe.Step) error {
-	ctx, options := r.sealed(r.talk.Context(), r.by)
-	syntax := syntaxOf(r.ascent.Rule.Object)
-	group, err := dcerpc.Dial(ctx, r.ascent.Address.String(),
-		dcerpc.WithDialer(&onlyOnce{conn: r.conn}), dcerpc.WithTimeout(ample), dcerpc.WithDNSResolver(nil),
-		dcerpc.WithEndpoint(fmt.Sprintf("ncacn_ip_tcp:[%d]", r.ascent.Port)))
-	if err != nil {
-		return err
-	}
-	if r.client, err = group.Bind(ctx, append(options, dcerpc.WithAbstractSyntax(syntax))...); err != nil {
-		return err
-	}
-	// A context that was rejected is an error of its own.
-	if sub, ok := r.client.(dcerpc.SubConn); ok {
-		_, err = sub.SubConn(ctx, syntax)
-	}
-	return err
-}
+// bind binds to the rule's interface.
+func (r *rpcClimb) bind(context.Context, *probe.Step) error { return r.bindTo(r.ascent.Rule.Object) }
 
 // query asks for a channel, and looks at every status of the answer.
 func (r *rpcClimb) query(ctx context.Context, channel string) error {

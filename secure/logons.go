@@ -17,6 +17,9 @@ type Options struct {
 	// AllowNTLM allows NTLM, with a password, for targets that are addresses and
 	// for names that the KDC does not know.
 	AllowNTLM bool
+	// Rehearse lets the Task Scheduler validate the task that a remote refresh would
+	// register. That is not verified with Windows.
+	Rehearse bool
 }
 
 // Logons use a credential at many hosts, at once.
@@ -61,6 +64,7 @@ type visit struct {
 	target    probe.Target
 	mechanism mechanism
 	loggedOn  bool // by SMB
+	triedSMB  bool // for the sake of other services
 }
 
 // climb climbs one route.
@@ -68,12 +72,20 @@ func (v *visit) climb(ctx context.Context, a *probe.Ascent) {
 	switch {
 	case v.stopped():
 	case a.Rule.Route == probe.ByPipe:
-		if by := v.choose(a, "cifs"); by != nil {
+		if by := v.choose(ctx, a, "cifs"); by != nil {
 			v.pipe(ctx, a, by)
 		}
 	case a.Rule.Object == rpc.EventLog:
-		if by := v.choose(a, "host"); by != nil {
+		if by := v.choose(ctx, a, "host"); by != nil {
 			v.eventLog(ctx, a, by)
+		}
+	case a.Rule.Object == rpc.TaskScheduler:
+		if by := v.choose(ctx, a, "host"); by != nil {
+			v.schedule(ctx, a, by)
+		}
+	case a.Rule.Route == probe.ByDCOM:
+		if by := v.choose(ctx, a, "host"); by != nil {
+			v.wmi(ctx, a, by)
 		}
 	}
 }
@@ -86,7 +98,7 @@ type logon struct {
 
 // choose returns how to log on to a service of this class, or nil where that must
 // not be tried. The first call decides upon the mechanism.
-func (v *visit) choose(a *probe.Ascent, class string) *logon {
+func (v *visit) choose(ctx context.Context, a *probe.Ascent, class string) *logon {
 	name := v.name()
 	if v.mechanism == undecided && name == "" {
 		v.useNTLM(a)
@@ -111,7 +123,7 @@ func (v *visit) choose(a *probe.Ascent, class string) *logon {
 	switch {
 	case v.mechanism != byNTLM || v.stopped():
 		return nil
-	case a.Rule.Route != probe.ByPipe && !v.loggedOn:
+	case a.Rule.Route != probe.ByPipe && !v.logOnFirst(ctx, a):
 		// NTLM by RPC cannot tell a wrong password from missing rights.
 		a.Warn("the credential was used on no port but SMB's: NTLM is tried elsewhere only after a logon there")
 		return nil

@@ -151,8 +151,9 @@ Exit: 0 enough hosts are ready (--min-ready, --accept), 1 they are not, 3 they a
 2 usage or no target, 4 the credential failed and was used no more, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
---accept unproven takes that for good enough. With one (--user) the pipe and the event log are logged on to as
-well, by Kerberos; it is verified once before any host is asked, and the first failed logon ends its use.`,
+--accept unproven takes that for good enough. With one (--user) the pipe, the event log, WMI and Task Scheduler are
+logged on to as well, by Kerberos, and a host can be ready; the credential is verified once before any host is asked,
+and the first failed logon ends its use. What is asked for changes nothing on a host.`,
 		Example: `  gpreach check ws-001 10.0.0.0/24 --exclude 10.0.0.1
   gpreach check --for refresh --file hosts.csv -o ndjson --output-file fleet.ndjson
   gpreach check --file hosts.txt --accept unproven --min-ready 98%

@@ -15,7 +15,7 @@ import (
 // credentialFlags say with which account is logged on. None of them is a secret.
 type credentialFlags struct {
 	user, passwordFile, keytab, ccache string
-	allowNTLM                          bool
+	allowNTLM, rehearse                bool
 }
 
 func (f *credentialFlags) register(flags *pflag.FlagSet) {
@@ -24,6 +24,7 @@ func (f *credentialFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.keytab, "keytab", "", "the `FILE` of Kerberos keys of --user")
 	flags.StringVar(&f.ccache, "ccache", "", "the `FILE` of Kerberos tickets, as kinit writes it; --user may be left out")
 	flags.BoolVar(&f.allowNTLM, "allow-ntlm", false, "log on by NTLM to targets given by address, and to names that the KDC does not know")
+	flags.BoolVar(&f.rehearse, "rehearse", false, "let Task Scheduler validate the task that a remote refresh would register, disabled and without a trigger; nothing is stored. Not verified with Windows yet")
 }
 
 // read reads the credential, asking for the password where no flag says where it
@@ -61,7 +62,7 @@ func (s *survey) logOn(ctx context.Context) error {
 		return nil
 	}
 	s.credential = credential
-	logons := secure.New(credential, secure.Options{AllowNTLM: s.logon.allowNTLM})
+	logons := secure.New(credential, secure.Options{AllowNTLM: s.logon.allowNTLM, Rehearse: s.logon.rehearse})
 	s.prober.Authenticate = logons.Begin
 	err = logons.Verify(ctx, s.prober, s.fleet.all())
 	switch {

@@ -1,0 +1,62 @@
+package probe
+
+const (
+	fixLaunch  = `add the account to Administrators or Distributed COM Users of the host, and look at its limits for remote launch and activation (dcomcnfg, My Computer, COM Security)`
+	fixRefused = `look for event 10036 in the host's System log, which tells the account and the level that DCOM refused (gpreach asks at packet privacy, the highest there is); without one, at the host's policies for logons over the network and for NTLM`
+	fixWinmgmt = `Start the service on the host (Start-Service Winmgmt; it must not be disabled), look at its System log for events of DistributedCOM, and verify WMI's repository (winmgmt /verifyrepository).`
+	fixEnabled = `Allow the account "Enable Account" and "Remote Enable" for the namespace on the host (wmimgmt.msc, properties of WMI Control, Security), or add it to Administrators{uac}.`
+	fixAdmin   = `Add the account to Administrators of the host{uac}.`
+)
+
+// logonAdvices is like advices, for Task Scheduler and WMI with a credential.
+var logonAdvices = map[place]map[Outcome]advice{
+	atTasks: {
+		AccessDenied: {Rights, `{Service} denies the account the root of its folders ({detail}){administrator}.`, fixAdmin},
+		LogonFailed:  {Rights, `{Service} refuses the logon over RPC ({detail}).`, fixLogon},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `{Service} takes the logon, but not the question ({detail}).`, fixRestart},
+		anyOther:     {HostService, `{Service} takes the logon, but there is no proper answer ({outcome}).`, fixRestart},
+	},
+	atRehearsal: {
+		AccessDenied: {Rights, `{Service} denies the account to register the task of a remote refresh ({detail}){administrator}.`, fixAdmin},
+		Unsupported:  {HostService, `{Service} lets the account in, but does not validate the task of a remote refresh ({detail}).`, `Run it again without --rehearse, which has not been verified with Windows.`},
+		anyOther:     {HostService, `{Service} lets the account in, but has no proper answer to the rehearsal ({outcome}).`, `Run it again without --rehearse, which has not been verified with Windows.`},
+	},
+	atActivatorBind: {
+		AccessDenied: {Rights, `DCOM refuses the logon over RPC on TCP {port} ({detail}).`, fixLogon},
+		LogonFailed:  {Rights, `DCOM refuses the logon over RPC on TCP {port} ({detail}).`, fixLogon},
+		LockedOut:    {Directory, `The host says that the account is locked ({detail}).`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `The endpoint mapper answers on TCP {port}, but DCOM activates nothing there ({detail}).`, `Turn DCOM on (HKLM\SOFTWARE\Microsoft\Ole, EnableDCOM = Y) and restart the host.`},
+		anyOther:     {HostService, `The endpoint mapper answers on TCP {port} without a logon, but not with one ({outcome}).`, fixRestart},
+	},
+	atActivate: {
+		OK:            {HostService, `WMI is activated, but the host names no TCP port for it.`, `Look whether DCOM may use TCP on the host ("DCOM Protocols" in HKLM\SOFTWARE\Microsoft\Rpc must hold ncacn_ip_tcp) and at HKLM\SOFTWARE\Microsoft\Rpc\Internet, where a wrong port range keeps services from listening; then restart the host.`},
+		AccessDenied:  {Rights, `DCOM denies the account the activation of WMI ({detail}){launch}.`, `{fixlaunch}.`},
+		LogonFailed:   {Rights, `DCOM refuses the logon over RPC on TCP {port} ({detail}).`, fixLogon},
+		WrongHost:     {NameService, reasonProof, fixProof},
+		NotRegistered: {HostService, `DCOM answers, but WMI is not registered with it ({detail}): the service Winmgmt is disabled or damaged.`, fixWinmgmt},
+		Unsupported:   {HostService, `DCOM answers, but cannot start WMI ({detail}).`, fixWinmgmt},
+		Timeout:       {HostService, `DCOM takes the logon, but does not answer the activation of WMI in time: Winmgmt hangs, or starts more slowly than --timeout allows.`, fixWinmgmt},
+		anyOther:      {HostService, `DCOM takes the logon, but has no proper answer to the activation of WMI ({outcome}).`, fixRestart},
+	},
+	atActivated: {
+		Timeout:  {"", `WMI is activated and has TCP {port}, the port of {rule}, which does not answer: {tell}.`, fixEnable},
+		Refused:  {NetworkFirewall, `WMI is activated and has TCP {port}, which is refused: a firewall on the way rejects it, or WMI stopped just now.`, `Look for a firewall that rejects the dynamic ports on the way; then run it again.`},
+		anyOther: {NetworkFirewall, `WMI is activated and has TCP {port}, which cannot be connected to ({outcome}).`, fixNetwork},
+	},
+	atActivatedBind: {
+		AccessDenied: {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
+		LogonFailed:  {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `TCP {port} is open, but WMI, which was activated there, is not behind it ({detail}): another service may have the port now.`, fixWinmgmt},
+		anyOther:     {NetworkFirewall, `TCP {port} connects, but WMI, which was activated there, does not answer ({outcome}): a firewall that inspects RPC cuts it, or the service hangs.`, fixRestart},
+	},
+	atNamespace: {
+		AccessDenied: {Rights, `WMI answers on TCP {port}, but denies the account what the operation needs ({detail}){enabled}.`, fixEnabled},
+		LogonFailed:  {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
+		WrongHost:    {NameService, reasonProof, fixProof},
+		Unsupported:  {HostService, `WMI lets the account in on TCP {port}, but does not open what the operation needs ({detail}).`, `Look at WMI on the host (winmgmt /verifyrepository); a namespace root\rsop that is missing is made again by: mofcomp C:\Windows\System32\wbem\rsop.mof.`},
+		anyOther:     {HostService, `WMI takes the logon on TCP {port}, but there is no proper answer ({outcome}).`, fixRestart},
+	},
+}

@@ -1,0 +1,139 @@
+package secure
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/oiweiwei/go-msrpc/midl/uuid"
+
+	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/rpc"
+)
+
+// namespaces returns what the operations need of WMI.
+func namespaces(asked []probe.Operation) []string {
+	var out []string
+	if slices.Contains(asked, probe.RSoP) {
+		out = append(out, "root/rsop")
+	}
+	if slices.Contains(asked, probe.Refresh) {
+		out = append(out, "root/cimv2")
+	}
+	return out
+}
+
+// wmi activates WMI through the mapper's port and opens its namespaces at the port
+// that the host names, of the same address. All that the host gave is released, where
+// it can be reached: what is left it takes back by itself, [MS-DCOM] section 3.1.1.6.1.
+func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
+	found, ok := v.activate(ctx, a, by)
+	if !ok {
+		return
+	}
+	r := v.reach(ctx, a, by.again())
+	if r == nil {
+		return
+	}
+	defer r.talk.End()
+	if !a.Bind(rpc.WMILogin, r.try(func(context.Context, *probe.Step) error {
+		return r.bindTo(rpc.WMILogin, rpc.RemUnknown2)
+	})) {
+		return
+	}
+	given := []reference{found.login}
+	for _, namespace := range namespaces(a.Asked) {
+		answered := false
+		r.step(probe.Call, func(ctx context.Context, s *probe.Step) error {
+			s.Detail = namespace
+			services, err := r.logIn(ctx, found.login, namespace)
+			if answered = services != nil; answered {
+				given = append(given, *services)
+			}
+			return err
+		})
+		if !answered {
+			break
+		}
+	}
+	r.release(found.unknown, given)
+}
+
+// activate creates WMI's object, and turns the ascent to the port that it has.
+func (v *visit) activate(ctx context.Context, a *probe.Ascent, by *logon) (found activated, ok bool) {
+	r := v.reach(ctx, a, by)
+	if r == nil {
+		return found, false
+	}
+	defer r.talk.End()
+	if !a.Bind(rpc.RemoteActivator, r.try(func(context.Context, *probe.Step) error {
+		return r.bindTo(rpc.RemoteActivator)
+	})) {
+		return found, false
+	}
+	ok = a.Activate(func(ctx context.Context, s *probe.Step) (uint16, error) {
+		err := r.try(func(ctx context.Context, _ *probe.Step) (err error) {
+			found, err = r.create(ctx)
+			return err
+		})(ctx, s)
+		if s.Detail = "no TCP port"; found.port != 0 {
+			s.Detail = fmt.Sprintf("TCP %d", found.port)
+		}
+		return found.port, err
+	})
+	return found, ok
+}
+
+// create asks for WMI's object.
+func (r *rpcClimb) create(ctx context.Context) (activated, error) {
+	c := &createInstance{}
+	if err := c.failed(r.client.Invoke(ctx, c)); err != nil {
+		return activated{}, err
+	}
+	if err := returned(c.OpName(), c.status); err != nil {
+		return activated{}, err
+	}
+	found, err := readActivated(c.properties)
+	if err == nil {
+		err = returned("IWbemLevel1Login", found.status)
+	}
+	return found, err
+}
+
+// logIn opens a namespace. services is nil where the host did not answer, and the zero
+// reference where it gave none.
+func (r *rpcClimb) logIn(ctx context.Context, login reference, namespace string) (services *reference, err error) {
+	l := &ntlmLogin{namespace: namespace}
+	if err := l.failed(r.client.InvokeObject(ctx, objectOf(login.ipid), l)); err != nil {
+		return nil, err
+	}
+	services = &reference{}
+	if err := returned(namespace, l.status); err != nil {
+		return services, err
+	}
+	*services, err = readObjref(l.services, iidServices)
+	return services, err
+}
+
+// release gives references back, which decides nothing.
+func (r *rpcClimb) release(unknown rpc.UUID, given []reference) {
+	given = slices.DeleteFunc(given, func(ref reference) bool { return ref.refs == 0 })
+	if len(given) == 0 || r.other == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
+	defer cancel()
+	_ = r.talk.Do(ctx, func() error {
+		c := &remRelease{references: given}
+		return c.failed(r.other.InvokeObject(ctx, objectOf(unknown), c))
+	})
+}
+
+// objectOf returns the object of a call.
+func objectOf(ipid rpc.UUID) *uuid.UUID {
+	u := new(uuid.UUID)
+	if err := u.DecodeBinary(ipid[:]); err != nil {
+		return nil
+	}
+	return u
+}
