@@ -1,36 +1,47 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/internal/winhost"
 	"github.com/gpreach/gpreach/probe"
+	"github.com/gpreach/gpreach/secure"
 )
 
 func newDemo() *cobra.Command {
 	var output outputFlags
 	var operations string
 	var live demoServer
+	var credential bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "The same, against a simulated fleet: no Windows, no root, no network",
 		Long: `Check a simulated fleet in memory, each host in a situation that administrators meet: no Windows, no root,
 no network. It takes about 2 seconds, as hosts that do not answer do. Exit: 0 whatever the fleet looks like.
 
+With --credential it is another fleet, whose hosts are logged on to by Kerberos as well: each lacks a right of
+the account, or what else only a credential meets. Where all is granted the host is ready.
+
 With --serve it is what gpreach serve shows: exporter and page, over loopback, of a larger fleet in which some
 hosts change every few seconds.`,
 		Example: `  gpreach demo
   gpreach demo --for refresh -o json
+  gpreach demo --credential
   gpreach demo --serve --hosts 2000`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asked, err := probe.ParseOperations(operations)
 			if err != nil {
 				return usage(err)
+			}
+			if live.on && credential {
+				return usage(errors.New("--credential is not of use with --serve"))
 			}
 			if live.on {
 				return live.serve(c, asked)
@@ -42,8 +53,10 @@ hosts change every few seconds.`,
 			if err != nil {
 				return usage(err)
 			}
-			network, situations := winhost.Fleet()
-			p := demoProber(network)
+			p, situations, err := simulation(c.Context(), credential)
+			if err != nil {
+				return internal(err)
+			}
 			plan := probe.Plan{Asked: asked, Concurrency: len(situations)}
 			for r := range p.Sweep(c.Context(), slices.Values(simulated(situations)), plan) {
 				if err := out.Add(r); err != nil {
@@ -62,9 +75,34 @@ hosts change every few seconds.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&operations, "for", "all", usageFor)
+	f.BoolVar(&credential, "credential", false, "log on to the hosts as well, with tickets of a simulated account")
 	output.registerShow(f, 0)
 	live.register(f)
 	return c
+}
+
+// simulation returns a prober that is joined to a simulated fleet, and what the fleet
+// is. With a credential it logs on to it.
+func simulation(ctx context.Context, credential bool) (*probe.Prober, []winhost.Situation, error) {
+	if !credential {
+		network, situations := winhost.Fleet()
+		return demoProber(network), situations, nil
+	}
+	domain := winhost.LogonFleet()
+	tickets, err := domain.Tickets(time.Hour)
+	if err != nil {
+		return nil, nil, err
+	}
+	account, err := auth.OfTickets(tickets)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := account.Verify(ctx); err != nil {
+		return nil, nil, err
+	}
+	p := demoProber(domain.Network)
+	p.Authenticate = secure.New(account, secure.Options{}).Begin
+	return p, domain.Situations, nil
 }
 
 // demoProber returns a prober that is joined to a simulated network.

@@ -28,21 +28,31 @@ func readCCache(s Source, p profile) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ofTickets(b, s.User, p)
+}
+
+// OfTickets returns the credential of a ccache file's content. It has these tickets and
+// knows no KDC: nothing is ever asked for another.
+func OfTickets(ccache []byte) (*Credential, error) { return ofTickets(ccache, "", profile{noDNS: true}) }
+
+// ofTickets returns the credential of a ccache file's content, which must be the
+// user's, unless none is named.
+func ofTickets(b []byte, user string, p profile) (*Credential, error) {
 	cache, err := decodeCCache(b)
 	if err != nil {
 		return nil, fmt.Errorf("the ccache: %w", err)
 	}
 	a := account{name: cache.client.PrincipalNameString(), realm: cache.realm}
 	a.given = a.name + "@" + a.realm
-	if s.User != "" {
-		asked, err := parseAccount(s.User, p)
+	if user != "" {
+		asked, err := parseAccount(user, p)
 		if err != nil {
 			return nil, err
 		}
 		if !strings.EqualFold(asked.name, a.name) || asked.realm != "" && !strings.EqualFold(asked.realm, a.realm) {
-			return nil, fmt.Errorf("the ccache is of %s, not of %s", sayName(a.given), s.User)
+			return nil, fmt.Errorf("the ccache is of %s, not of %s", sayName(a.given), user)
 		}
-		a.given = s.User
+		a.given = user
 	}
 	if len(cache.tickets) == 0 {
 		return nil, errors.New("the ccache has no ticket: kinit again")
