@@ -96,13 +96,16 @@ func newHost(name string, build, eventLog, schedule uint16, addrs []netip.Addr) 
 	h.Ports = map[uint16]Port{
 		mapperPort: {Serve: h.RPCSS().Serve},
 		eventLog:   {Serve: h.RPC(eventService()).Serve},
-		schedule:   {Serve: h.RPC(taskService(), Interface{Syntax: scheduleToo}).Serve},
+		schedule:   {Serve: h.Schedule().Serve},
 	}
 	return h
 }
 
 // RPC returns a service of these interfaces, whose options may still be set.
 func (h *Host) RPC(interfaces ...Interface) *RPC { return &RPC{Host: h, Interfaces: interfaces} }
+
+// Schedule returns the service on the Task Scheduler's port.
+func (h *Host) Schedule() *RPC { return h.RPC(taskService(), Interface{Syntax: scheduleToo}) }
 
 // RPCSS returns the service on 135: the endpoint mapper, DCOM's object exporter, and
 // what activates its classes.

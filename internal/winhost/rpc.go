@@ -30,6 +30,9 @@ type RPC struct {
 	Fault     uint32        // this fault to every call
 	BindDelay time.Duration // before the answer to a bind
 	CallDelay time.Duration // before the answer to a call
+
+	// Spoil changes the stub of every answer to a secured call, before it is protected.
+	Spoil func(stub []byte) []byte
 }
 
 // An Interface is what a server serves. One without calls wants a logon: it
@@ -263,7 +266,10 @@ func (v *session) execute(by *caller, bound Interface, known bool, opnum uint16,
 	case secured == nil:
 		return opRangeError
 	}
-	return secured(by, in, out)
+	if fault = secured(by, in, out); fault == 0 && v.Spoil != nil {
+		out.b = v.Spoil(out.b)
+	}
+	return fault
 }
 
 // pause waits, and reports whether the client waited too. A client that sends
