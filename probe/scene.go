@@ -180,10 +180,7 @@ func (s scene) word(name, tell string) string {
 	case "administrator":
 		return ": it is not in Administrators there" + s.filtered()
 	case "enabled":
-		if s.step.code == wbemAccessDenied {
-			return ": it lacks Remote Enable on the namespace" + s.filtered()
-		}
-		return ": WMI's access permissions for remote calls, or those of the namespace, leave it out" + s.filtered()
+		return s.enabled()
 	case "more":
 		return s.more()
 	case "key":
@@ -236,6 +233,14 @@ func (s scene) launch() string {
 		return ": the call itself, before any permission of WMI was looked at. Either the host refuses the logon by RPC, or DCOM's hardening refuses it (event 10036 in its System log)"
 	}
 	return ": it lacks Remote Launch and Remote Activation there, for it is in neither Administrators nor Distributed COM Users" + s.filtered()
+}
+
+// enabled tells why an account may not use a namespace of WMI.
+func (s scene) enabled() string {
+	if s.step.code == wbemAccessDenied {
+		return ": it lacks Remote Enable on the namespace" + s.filtered()
+	}
+	return ": WMI's access permissions for remote calls, or those of the namespace, leave it out" + s.filtered()
 }
 
 // more tells what a call that was allowed does not prove.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gpreach/gpreach/internal/auth"
@@ -123,7 +124,9 @@ func TestVerifyAtSimulatedHost(t *testing.T) {
 
 // Two hundred hosts at once, half of them by Kerberos and half by NTLM: all are
 // ready, and nothing is left behind on any.
-func TestManySimulatedHosts(t *testing.T) {
+func TestManySimulatedHosts(t *testing.T) { synctest.Test(t, manySimulatedHosts) }
+
+func manySimulatedHosts(t *testing.T) {
 	const many = 200
 	var hosts []*winhost.Host
 	for i := range many {
