@@ -167,8 +167,12 @@ func TestReturned(t *testing.T) {
 
 func FuzzReplies(f *testing.F) {
 	for kind, in := range [][]any{
-		{extensions, object, "00000000"}, {noExtensions, object, "00000000"}, {noExtensions, "00000000"}, {"06000100 00000000"},
-		{"01000000 01000000 00000200 01000000 04000200", text, "00000000"}, {"00000000 00000200 01000000 02000000 04000200 00000000", text, "1a130480"},
+		{extensions, object, "00000000"},
+		{noExtensions, object, "00000000"},
+		{noExtensions, "00000000"},
+		{"06000100 00000000"},
+		{"01000000 01000000 00000200 01000000 04000200", text, "00000000"},
+		{"00000000 00000200 01000000 02000000 04000200 00000000", text, "1a130480"},
 	} {
 		f.Add(byte(kind), pack(in...))
 	}
