@@ -15,8 +15,14 @@ import (
 // The steps of a credential that WMI and Task Scheduler let in. Each dials.
 var (
 	byActivation = []rung{
-		ticket, {stage: probe.Connect}, {stage: probe.Bind}, {stage: probe.Activate, port: 52419},
-		{stage: probe.Connect}, {stage: probe.Bind}, {stage: probe.Call, goesOn: true}, {stage: probe.Call},
+		ticket,
+		{stage: probe.Connect},
+		{stage: probe.Bind},
+		{stage: probe.Activate, port: 52419},
+		{stage: probe.Connect},
+		{stage: probe.Bind},
+		{stage: probe.Call, goesOn: true},
+		{stage: probe.Call},
 	}
 	asTasks = append(slices.Clone(overTCP), rung{stage: probe.Call, rehearsed: true})
 )
