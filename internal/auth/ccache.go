@@ -33,7 +33,9 @@ func readCCache(s Source, p profile) (*Credential, error) {
 
 // OfTickets returns the credential of a ccache file's content. It has these tickets and
 // knows no KDC: nothing is ever asked for another.
-func OfTickets(ccache []byte) (*Credential, error) { return ofTickets(ccache, "", profile{noDNS: true}) }
+func OfTickets(ccache []byte) (*Credential, error) {
+	return ofTickets(ccache, "", profile{noDNS: true})
+}
 
 // ofTickets returns the credential of a ccache file's content, which must be the
 // user's, unless none is named.
