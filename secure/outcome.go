@@ -108,7 +108,7 @@ func (l *Logons) fromHost(ctx context.Context, from source, err error) error {
 	case ended != nil && !errors.Is(ended, net.ErrClosed): // the library closes what it makes nothing of
 		return ended
 	}
-	if t, ok := errors.AsType[*smb2.TransportError](err); ok {
+	if t, ok := errors.AsType[*smb2.TransportError](err); ok && !errors.Is(t.Err, net.ErrClosed) {
 		return t.Err
 	}
 	return wire.Garbled("%s", err)

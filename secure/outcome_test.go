@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -59,6 +60,8 @@ func TestFromHost(t *testing.T) {
 		{"out of time", over, errors.New("closed"), &smb2.TransportError{Err: errors.New("closed")}, "", context.Canceled, 0},
 		{"hung up", t.Context(), io.EOF, &smb2.TransportError{Err: io.EOF}, "", io.EOF, 0},
 		{"the guard's refusal", t.Context(), wire.Garbled("frame"), errors.New("invalid"), "", wire.ErrGarbled, 0},
+		{"the library closes", t.Context(), net.ErrClosed, &net.OpError{Op: "read", Err: net.ErrClosed}, "", wire.ErrGarbled, 0},
+		{"the library of SMB closes", t.Context(), nil, &smb2.TransportError{Err: net.ErrClosed}, "", wire.ErrGarbled, 0},
 		{"the library's refusal", t.Context(), nil, &smb2.InvalidResponseError{Message: "signature"}, "", wire.ErrGarbled, 0},
 	}
 	for _, tt := range tests {
