@@ -44,7 +44,6 @@ type Credential struct {
 	mu        sync.Mutex
 	verified  *proof              // what came of the one AS exchange, or nil
 	inquiries map[string]*inquiry // tickets, by service in lower case
-	aged      map[string]bool     // hosts, in lower case, whose services have no AES key
 	found     []string            // the realm's KDCs, the last that answered first; nil until they are known
 
 	as, tgs, requests atomic.Int64
@@ -57,7 +56,7 @@ func newCredential(a account, s secret, p profile) *Credential {
 		now: time.Now, dial: new(net.Dialer).DialContext, lookupSRV: net.DefaultResolver.LookupSRV,
 		inForce: ctx, end: end,
 		slots: make(chan struct{}, maxInFlight), turn: make(chan struct{}, 1),
-		inquiries: make(map[string]*inquiry), aged: make(map[string]bool),
+		inquiries: make(map[string]*inquiry),
 	}
 }
 

@@ -29,7 +29,7 @@ func TestVerifyAndTicket(t *testing.T) {
 		{"AES128", []int32{17}, []int32{17}, 2, 1},
 		{"AES256 of RFC 8009", []int32{20}, []int32{20}, 2, 1},
 		{"RC4 alone for the account", []int32{23}, []int32{18}, 3, 1},
-		{"RC4 alone for the service", []int32{18}, []int32{23}, 2, 2},
+		{"RC4 alone for the service", []int32{18}, []int32{23}, 2, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestRepliesAreVerified(t *testing.T) {
 		"ticket's realm":   func(f *messages.KDCRepFields, _ *messages.EncKDCRepPart) { f.Ticket.Realm = "EVIL.EXAMPLE" },
 		"short key":        func(_ *messages.KDCRepFields, p *messages.EncKDCRepPart) { p.Key.KeyValue = p.Key.KeyValue[:7] },
 		"unasked key": func(_ *messages.KDCRepFields, p *messages.EncKDCRepPart) {
-			p.Key.KeyType = 23
+			p.Key.KeyType = 24 // RC4 for export
 			p.Key.KeyValue = p.Key.KeyValue[:16]
 		},
 		"ended":     func(_ *messages.KDCRepFields, p *messages.EncKDCRepPart) { p.EndTime = p.StartTime.Add(-time.Hour) },

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana"
-	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
 	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/iana/msgtype"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
@@ -103,27 +102,9 @@ func (c *Credential) askForTicket(ctx context.Context, service types.PrincipalNa
 	if err != nil {
 		return nil, err
 	}
-	host := strings.ToLower(service.NameString[1])
-	if c.isAged(host) {
-		return c.tgsExchange(ctx, kdcs, granting, service, append(strong(), weak))
-	}
-	ticket, err := c.tgsExchange(ctx, kdcs, granting, service, strong())
-	var kdc *KDCError
-	if errors.As(err, &kdc) && kdc.Code == errorcode.KDC_ERR_ETYPE_NOSUPP {
-		c.mu.Lock()
-		c.aged[host] = true
-		c.mu.Unlock()
-		return c.tgsExchange(ctx, kdcs, granting, service, append(strong(), weak))
-	}
-	return ticket, err
-}
-
-// isAged reports whether a service of the host was found to have no AES key: then
-// its others are asked for by RC4 as well at once, which saves the KDC an exchange.
-func (c *Credential) isAged(host string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.aged[host]
+	// RC4 comes last, which the KDC takes only where the service has nothing better.
+	// Nobody on the way can make it: the authenticator covers the list.
+	return c.tgsExchange(ctx, kdcs, granting, service, append(strong(), weak))
 }
 
 // granting returns the ticket-granting ticket.
