@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -26,7 +27,8 @@ func (v *visit) logOnFirst(ctx context.Context, a *probe.Ascent) bool {
 		a.Use(string(byNTLM))
 		p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 		p.talk.Hold(p.conn)
-		if v.loggedOn = p.step(probe.Authenticate, func() error { return p.logOn(&logon{service: "cifs/" + a.Address.String()}) }); v.loggedOn {
+		by := &logon{service: "cifs/" + cmp.Or(v.name(), a.Address.String())}
+		if v.loggedOn = p.step(probe.Authenticate, func() error { return p.logOn(by) }); v.loggedOn {
 			p.letGo()
 		}
 	})
