@@ -8,7 +8,7 @@ import (
 )
 
 // The calls of [MS-DCOM] and [MS-WMI] that are made, as operations of our own for the
-// reason that package-wide holds for those of [MS-EVEN6].
+// reason that stands in evt.go.
 
 const (
 	opRemoteCreateInstance = 4 // of IRemoteSCMActivator

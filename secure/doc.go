@@ -1,6 +1,7 @@
 // Package secure climbs on with a credential where a route was climbed without
-// one: over SMB to the pipe of the event log, and by RPC to EventLog's own port.
-// It tries steps and says what came of each; what they mean probe decides.
+// one: over SMB to the pipe of the event log, by RPC to EventLog's and the Task
+// Scheduler's own ports, and by DCOM to WMI. No call of it changes anything on a
+// host; what one opens is closed, and references are released. It tries steps and says what came of each; what they mean probe decides.
 //
 // One mechanism is used at a host, chosen before the first byte: Kerberos, or,
 // where it is allowed, NTLM for a target that is an address or that the KDC does

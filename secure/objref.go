@@ -223,8 +223,12 @@ func readPropsOut(r *wire.Reader) (login reference, status uint32) {
 	r.Uint32() // conformance
 	there := r.Uint32()
 	r.Bytes(4 * int(n-1))
-	if r.Err() != nil || status != 0 || there == 0 {
+	switch {
+	case r.Err() != nil || status != 0:
 		return reference{}, status
+	case there == 0:
+		r.Fail("no reference to what was activated")
+		return reference{}, 0
 	}
 	r.Uint32() // conformance
 	login, err := readObjref(r.Bytes(int(r.Uint32())), iid)

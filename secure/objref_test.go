@@ -110,7 +110,7 @@ func TestReadActivated(t *testing.T) {
 		{"as Windows answers", good, 52419, 5, 0, false},
 		{"the other way round, and a property that is not known", activationAnswer(clsidScmReply, reply, clsidLocation, string(locationInfo()), clsidPropsOut, props), 52419, 5, 0, false},
 		{"no interface", activationAnswer(clsidPropsOut, string(propsOut(login, 0x80004002, nil)), clsidScmReply, reply), 52419, 0, 0x80004002, false},
-		{"an interface without a reference", activationAnswer(clsidPropsOut, string(propsOut(login, 0, nil)), clsidScmReply, reply), 52419, 0, 0, false},
+		{"an interface without a reference", activationAnswer(clsidPropsOut, string(propsOut(login, 0, nil)), clsidScmReply, reply), 0, 0, 0, true},
 		{"another interface", activationAnswer(clsidPropsOut, string(propsOut(iidServices, 0, objref(iidServices))), clsidScmReply, reply), 0, 0, 0, true},
 		{"a pipe before TCP, and addresses of others", activationAnswer(clsidPropsOut, props, clsidScmReply, string(scmReply(dualStrings("\x0f", `\\WS[\pipe\x]`, "\x07", "10.9.9.9[50000]", "\x07", "x[1]")))), 50000, 5, 0, false},
 		{"no port in it", activationAnswer(clsidPropsOut, props, clsidScmReply, string(scmReply(dualStrings("\x07", "WS-001", "\x07", "x[0]", "\x07", "x[65536]", "\x07", "x[-1]", "\x07", "x[12")))), 0, 5, 0, false},

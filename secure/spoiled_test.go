@@ -100,7 +100,6 @@ func TestSpoiled(t *testing.T) {
 					seen := map[probe.Outcome]int{}
 					most := uint64(0)
 					h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
-					h.RTT = 0
 					h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
 					byTicket, byPassword := withTickets(t, "admin", h), withPassword(t)
 					for seed := range *mutations {
