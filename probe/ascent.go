@@ -31,8 +31,8 @@ type Ascent struct {
 	Target  Target
 	Address netip.Addr
 	Rule    Rule
-	Port    uint16 // where the service was reached: SMB's, or the one that the mapper named
-	Asked   []Operation
+	Port    uint16      // where the service was reached: SMB's, or the one that the mapper named
+	Asked   []Operation // not for this rule alone
 
 	leg      leg
 	visit    *visit

@@ -24,18 +24,19 @@ func (l *logon) again() *logon {
 // reach connects to where the ascent stands, for one association. It is nil where it
 // cannot; otherwise its conversation is the caller's to end.
 func (v *visit) reach(ctx context.Context, a *probe.Ascent, by *logon) *rpcClimb {
+	talk := guard.Begin(ctx, v.credential.Stopped())
 	conn := a.Connect()
 	if conn == nil {
+		talk.End()
 		return nil
 	}
-	r := &rpcClimb{visit: v, ascent: a, by: by, talk: guard.Begin(ctx, v.credential.Stopped()), conn: guard.NewRPC(conn)}
+	r := &rpcClimb{visit: v, ascent: a, by: by, talk: talk, conn: guard.NewRPC(conn)}
 	r.talk.Hold(r.conn)
 	return r
 }
 
-// step tries a stage, unless the credential is stopped.
 func (r *rpcClimb) step(stage probe.Stage, do func(context.Context, *probe.Step) error) bool {
-	return !r.stopped() && r.ascent.Step(stage, r.try(do))
+	return r.ascent.Step(stage, r.try(do))
 }
 
 // bindTo binds to an interface over the one connection, and with the same bind to

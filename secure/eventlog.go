@@ -43,11 +43,11 @@ func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
 	r := &rpcClimb{visit: v, ascent: a, by: by, talk: guard.Begin(ctx, v.credential.Stopped()), conn: guard.NewRPC(conn)}
 	defer r.talk.End()
 	r.talk.Hold(r.conn)
-	if v.stopped() || !a.Bind(a.Rule.Object, r.try(r.bind)) {
+	if !a.Bind(a.Rule.Object, r.try(r.bind)) {
 		return
 	}
 	for _, channel := range channels() {
-		if v.stopped() || !a.Step(probe.Call, r.try(func(ctx context.Context, s *probe.Step) error {
+		if !a.Step(probe.Call, r.try(func(ctx context.Context, s *probe.Step) error {
 			s.Detail = channel
 			return r.query(ctx, channel)
 		})) {
@@ -60,7 +60,7 @@ func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
 // try calls the library within the time of a stage, and says what came of it.
 func (r *rpcClimb) try(do func(context.Context, *probe.Step) error) func(context.Context, *probe.Step) error {
 	return func(ctx context.Context, s *probe.Step) error {
-		err := r.talk.Do(ctx, func() error { return do(ctx, s) })
+		err := r.talk.Do(ctx, r.unlessStopped(func() error { return do(ctx, s) }))
 		return r.fromHost(ctx, r.conn, r.refusal(err))
 	}
 }

@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -17,15 +18,17 @@ func (v *visit) logOnFirst(ctx context.Context, a *probe.Ascent) bool {
 	}
 	v.triedSMB = true
 	a.AtSMB(func() {
+		talk := guard.Begin(ctx, v.credential.Stopped())
+		defer talk.End()
 		conn := a.Connect()
 		if conn == nil {
 			return
 		}
 		a.Use(string(byNTLM))
-		p := &pipeClimb{visit: v, ascent: a, talk: guard.Begin(ctx, v.credential.Stopped()), conn: guard.NewSMB(conn)}
-		defer p.talk.End()
+		p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 		p.talk.Hold(p.conn)
-		if v.loggedOn = p.step(probe.Authenticate, func() error { return p.logOn(&logon{service: "cifs/" + a.Address.String()}) }); v.loggedOn {
+		by := &logon{service: "cifs/" + cmp.Or(v.name(), a.Address.String())}
+		if v.loggedOn = p.step(probe.Authenticate, func() error { return p.logOn(by) }); v.loggedOn {
 			p.letGo()
 		}
 	})

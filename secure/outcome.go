@@ -63,6 +63,16 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 	return k.KDC, unknown, f
 }
 
+// unlessStopped is a library's call, which is not begun once the credential is stopped.
+func (l *Logons) unlessStopped(call func() error) func() error {
+	return func() error {
+		if l.stopped() {
+			return &probe.Failure{Outcome: probe.Canceled, Err: auth.ErrStopped}
+		}
+		return call()
+	}
+}
+
 // fromHost makes an outcome of an error at a host, by what is known best: what
 // the host answered, then the stop and the deadline, then what ended the
 // connection. What is left over was not the protocol.

@@ -33,6 +33,8 @@ func TestRefreshAlone(t *testing.T) {
 		{"by Kerberos, rehearsed", "kerberos", Options{Rehearse: true}, nil, "authenticate:KDC " + wmi, "authenticate:KDC " + tasks + " call:49668", probe.StatusReady, false, ""},
 		{"by NTLM", "ntlm", Options{AllowNTLM: true}, nil, first + wmi, tasks, probe.StatusReady, false, ""},
 		{"by NTLM, rehearsed", "ntlm", Options{AllowNTLM: true, Rehearse: true}, nil, first + wmi, tasks + " call:49668", probe.StatusReady, false, ""},
+		{"by Kerberos, in fragments", "kerberos", Options{Rehearse: true}, inFragments, "authenticate:KDC " + wmi, "authenticate:KDC " + tasks + " call:49668", probe.StatusReady, false, ""},
+		{"by NTLM, in fragments", "ntlm", Options{AllowNTLM: true}, inFragments, first + wmi, tasks, probe.StatusReady, false, ""},
 		{"rehearsed by nobody", "kerberos", Options{Rehearse: true}, func(h *winhost.Host) { h.Accounts[0].Rights &^= winhost.ReadTasks }, "authenticate:KDC " + wmi, "authenticate:KDC " + tasks, probe.StatusDenied, false, ""},
 		{"445 closed", "ntlm", Options{AllowNTLM: true}, func(h *winhost.Host) { delete(h.Ports, 445) }, "", "", probe.StatusUnproven, false, "no port but SMB's"},
 		{"a wrong password", "ntlm", Options{AllowNTLM: true}, func(h *winhost.Host) { h.Accounts[0].Password = "another" }, strings.TrimSpace(first), "", probe.StatusDenied, true, "no port but SMB's"},
@@ -75,6 +77,14 @@ func TestRefreshAlone(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// inFragments makes a host cut its answers.
+func inFragments(h *winhost.Host) {
+	for port, service := range map[uint16]*winhost.RPC{135: h.RPCSS(), h.WMI.Port: h.Winmgmt(), 49668: h.Schedule()} {
+		service.Fragment = 48
+		h.Ports[port] = winhost.Port{Serve: service.Serve}
 	}
 }
 

@@ -16,11 +16,11 @@ func (v *visit) schedule(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	defer r.talk.End()
-	if r.stopped() || !a.Bind(a.Rule.Object, r.try(r.bind)) ||
+	if !a.Bind(a.Rule.Object, r.try(r.bind)) ||
 		!r.step(probe.Call, r.taskVersion) || !r.step(probe.Call, r.rootTasks) {
 		return
 	}
-	if v.options.Rehearse && !r.stopped() {
+	if v.options.Rehearse {
 		a.Rehearse(r.try(r.rehearse))
 	}
 }

@@ -2,8 +2,8 @@ package secure
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/oiweiwei/go-msrpc/midl/uuid"
 
@@ -25,7 +25,7 @@ func namespaces(asked []probe.Operation) []string {
 
 // wmi activates WMI through the mapper's port and opens its namespaces at the port
 // that the host names, of the same address. All that the host gave is released, where
-// it can be reached: what is left it takes back by itself, [MS-DCOM] section 3.1.1.6.1.
+// it can be reached; what nobody pings DCOM takes back by itself.
 func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 	found, ok := v.activate(ctx, a, by)
 	if !ok {
@@ -36,7 +36,7 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	defer r.talk.End()
-	if r.stopped() || !a.Bind(rpc.WMILogin, r.try(func(context.Context, *probe.Step) error {
+	if !a.Bind(rpc.WMILogin, r.try(func(context.Context, *probe.Step) error {
 		return r.bindTo(rpc.WMILogin, rpc.RemUnknown2)
 	})) {
 		return
@@ -66,12 +66,9 @@ func (v *visit) activate(ctx context.Context, a *probe.Ascent, by *logon) (found
 		return found, false
 	}
 	defer r.talk.End()
-	if r.stopped() || !a.Bind(rpc.RemoteActivator, r.try(func(context.Context, *probe.Step) error {
+	if !a.Bind(rpc.RemoteActivator, r.try(func(context.Context, *probe.Step) error {
 		return r.bindTo(rpc.RemoteActivator)
 	})) {
-		return found, false
-	}
-	if r.stopped() {
 		return found, false
 	}
 	ok = a.Activate(func(ctx context.Context, s *probe.Step) (uint16, error) {
@@ -80,7 +77,7 @@ func (v *visit) activate(ctx context.Context, a *probe.Ascent, by *logon) (found
 			return err
 		})(ctx, s)
 		if s.Detail = "no TCP port"; found.port != 0 {
-			s.Detail = fmt.Sprintf("TCP %d", found.port)
+			s.Detail = strconv.Itoa(int(found.port))
 		}
 		return found.port, err
 	})
