@@ -123,7 +123,8 @@ func TestVerifyAtSimulatedHost(t *testing.T) {
 }
 
 // Two hundred hosts at once, half of them by Kerberos and half by NTLM: all are
-// ready, and nothing is left behind on any.
+// ready, and nothing is left behind on any. In a bubble no wait depends on how busy this
+// machine is.
 func TestManySimulatedHosts(t *testing.T) { synctest.Test(t, manySimulatedHosts) }
 
 func manySimulatedHosts(t *testing.T) {
@@ -131,7 +132,6 @@ func manySimulatedHosts(t *testing.T) {
 	var hosts []*winhost.Host
 	for i := range many {
 		h := winhost.Client(fmt.Sprintf("ws-%03d.corp.example", i), netip.AddrFrom4([4]byte{10, 77, 3, byte(i)}))
-		h.RTT = 0
 		h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
 		hosts = append(hosts, h)
 	}
