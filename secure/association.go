@@ -67,6 +67,6 @@ func (r *rpcClimb) bindTo(object rpc.Syntax, other ...rpc.Syntax) error {
 		}
 	}
 	// A context that was rejected is an error of its own.
-	_, err = sub.SubConn(ctx, syntaxes[0])
+	r.client, err = sub.SubConn(ctx, syntaxes[0])
 	return err
 }
