@@ -10,6 +10,7 @@ import (
 	smb2 "github.com/cloudsoda/go-smb2"
 
 	"github.com/gpreach/gpreach/internal/guard"
+	"github.com/gpreach/gpreach/internal/sspi"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/smb"
 )
@@ -26,11 +27,11 @@ const (
 // that is no error. An error says why the credential must not be used.
 func (l *Logons) Verify(ctx context.Context, p *probe.Prober, targets iter.Seq[probe.Target]) error {
 	switch {
-	case l.credential.HasKDC(ctx):
+	case l.credential.OfSession() && !l.options.AllowNTLM, l.credential.HasKDC(ctx):
 		return l.credential.Verify(ctx)
 	case !l.options.AllowNTLM:
 		return errors.New("no KDC of the account's realm is known: name it in krb5.conf, or let this machine's DNS find _kerberos._tcp")
-	case !l.credential.HasPassword():
+	case !l.credential.HasNTLM():
 		return errors.New("no KDC of the account's realm is known, and NTLM needs a password")
 	}
 	l.unproved.Store(true) // until a host has accepted it
@@ -113,6 +114,11 @@ func (l *Logons) logOnTo(ctx context.Context, p *probe.Prober, at netip.AddrPort
 	guarded := guard.NewSMB(conn)
 	talk.Hold(guarded)
 	dialer := &smb2.Dialer{Negotiator: smb2.Negotiator{RequireMessageSigning: true}, Initiator: l.byNTLM("cifs/" + at.Addr().String())}
+	if l.credential.OfSession() {
+		s := &session{credential: l.credential, pkg: sspi.NTLM, service: "cifs/" + at.Addr().String(), use: sspi.SMB}
+		defer s.end()
+		dialer.Initiator = &sessionInitiator{ctx: talk.Context(), session: s}
+	}
 	err = talk.Do(ctx, func() error {
 		session, err := dialer.DialConn(talk.Context(), guarded, at.Addr().String())
 		if err != nil {

@@ -29,6 +29,10 @@ func (c *Credential) HasKDC(ctx context.Context) bool {
 	if len(c.secret.open().tickets) > 0 {
 		return true
 	}
+	if c.session != nil {
+		_, err := c.domainController(ctx)
+		return err == nil
+	}
 	kdcs, err := c.kdcs(ctx)
 	return err == nil && len(kdcs) > 0 && c.account.isASCII()
 }
