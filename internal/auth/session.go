@@ -191,7 +191,10 @@ func await[T any](caller context.Context, c *Credential, call func() (T, error),
 	}()
 	select {
 	case r := <-answer:
-		return r.value, r.err
+		if c.inForce.Err() == nil {
+			return r.value, r.err
+		}
+		discard(r.value) // it came just after the stop
 	case <-ctx.Done():
 	}
 	switch {

@@ -34,8 +34,7 @@ func System() *Calls {
 
 // user asks for the name of this process's account, which needs no network.
 func user() (string, error) {
-	name := make([]uint16, maxUserName)
-	n := uint32(len(name))
+	name, n := make([]uint16, maxUserName), uint32(maxUserName)
 	if err := windows.GetUserNameEx(nameSamCompatible, &name[0], &n); err != nil {
 		return "", fmt.Errorf("GetUserNameEx: %w", err)
 	}
@@ -60,7 +59,7 @@ func domainController() (string, error) {
 	if info == nil || info.name == nil {
 		return "", InternalError
 	}
-	defer windows.NetApiBufferFree((*byte)(unsafe.Pointer(info))) //nolint:gosec // as the call asks for
+	defer func() { _ = windows.NetApiBufferFree((*byte)(unsafe.Pointer(info))) }() //nolint:gosec // as the call asks for
 	return strings.TrimPrefix(textAt(info.name), `\\`), nil
 }
 
@@ -136,7 +135,7 @@ func sessionKey(context Handle) ([]byte, Status) {
 	if code != sspi.SEC_E_OK || k.Key == nil {
 		return nil, Status(code) //nolint:gosec // 32 bits
 	}
-	defer sspi.FreeContextBuffer(k.Key)
+	defer func() { _ = sspi.FreeContextBuffer(k.Key) }()
 	if k.Length > maxSessionKey {
 		return nil, InternalError
 	}
@@ -171,7 +170,7 @@ func protect(context Handle, p Protection, buffers []Buffer) Status {
 			buffers[i].Data = buffers[i].Data[:n]
 		}
 	}
-	return Status(code) //nolint:gosec // 32 bits
+	return Status(code)
 }
 
 func secBuffer(kind uint32, data []byte) sspi.SecBuffer {
@@ -182,7 +181,7 @@ func describe(buffers []sspi.SecBuffer) *sspi.SecBufferDesc { return sspi.NewSec
 
 func remove(credential Handle, context *Handle) {
 	if context != nil {
-		sspi.DeleteSecurityContext((*sspi.CtxtHandle)(context))
+		_ = sspi.DeleteSecurityContext((*sspi.CtxtHandle)(context))
 	}
-	sspi.FreeCredentialsHandle((*sspi.CredHandle)(&credential))
+	_ = sspi.FreeCredentialsHandle((*sspi.CredHandle)(&credential))
 }
