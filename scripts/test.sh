@@ -57,7 +57,7 @@ run_lab() {
     gate "the lab's domain controller comes up" lab/samba-dc.sh up || return
     trap 'lab/samba-dc.sh down' EXIT
     go_test lab/samba-dc.sh exec -- -tags lab -count=1 ./lab/...
-    go_test lab/samba-dc.sh exec -- -tags lab -count=1 -run '^TestLab' ./internal/auth
+    go_test lab/samba-dc.sh exec -- -tags lab -count=1 -run '^TestLab' ./internal/auth ./secure
 }
 
 why=$(missing_for_lab)

@@ -236,8 +236,10 @@ func TestProfileThatIsNotThere(t *testing.T) {
 // The current user stands alone, and off Windows is the default ccache.
 func TestCurrentUser(t *testing.T) {
 	for _, s := range []Source{
-		{CurrentUser: true, User: "admin@CORP.EXAMPLE"}, {CurrentUser: true, Keytab: "k"},
-		{CurrentUser: true, CCache: "c"}, {CurrentUser: true, PasswordFile: "p"},
+		{CurrentUser: true, User: "admin@CORP.EXAMPLE"},
+		{CurrentUser: true, Keytab: "k"},
+		{CurrentUser: true, CCache: "c"},
+		{CurrentUser: true, PasswordFile: "p"},
 	} {
 		if _, err := Read(s); err == nil || !strings.Contains(err.Error(), "needs no other") {
 			t.Errorf("%+v: %v", s, err)

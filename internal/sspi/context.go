@@ -17,7 +17,7 @@ const (
 var (
 	// ErrUnproved is a host that did not prove itself, or not in the one round that is
 	// given to it.
-	ErrUnproved = errors.New("the host did not prove that it is the one asked for")
+	ErrUnproved = errors.New("no proof")
 	// ErrHostToken is a host's token that is not handed to Windows.
 	ErrHostToken = errors.New("the host's token is none")
 	errClosed    = errors.New("the security context is closed")
