@@ -174,7 +174,7 @@ func TestSessionNTLM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = by.session.answer(x, challengeOf(tt.flags|4)) // REQUEST_TARGET
+		_, err = by.session.answer(x, challengeOf(tt.flags|4))             // REQUEST_TARGET
 		if handed := !errors.Is(err, wire.ErrGarbled); handed != tt.want { // what comes of it then is Windows' affair
 			t.Errorf("%s %#x: %v", tt.class, tt.flags, err)
 		}

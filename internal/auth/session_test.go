@@ -13,8 +13,8 @@ import (
 	"github.com/gpreach/gpreach/internal/sspi"
 )
 
-// windows is a Windows that says the same of every token, and counts.
-type windows struct {
+// A fakeWindows is a Windows that says the same of every token, and counts.
+type fakeWindows struct {
 	controller error
 	says       func(target string) sspi.Status
 	hangs      chan struct{} // until it is closed nothing is answered; may be nil
@@ -22,7 +22,7 @@ type windows struct {
 	asked, deleted atomic.Int64
 }
 
-func (w *windows) calls() *sspi.Calls {
+func (w *fakeWindows) calls() *sspi.Calls {
 	return &sspi.Calls{
 		User: func() (string, error) { return `CORP\admin`, nil },
 		DomainController: func() (string, error) {
@@ -53,7 +53,7 @@ func of(controller, host sspi.Status) func(string) sspi.Status {
 	}
 }
 
-func sessionOf(t *testing.T, w *windows) *Credential {
+func sessionOf(t *testing.T, w *fakeWindows) *Credential {
 	t.Helper()
 	c, err := ReadSession(w.calls())
 	if err != nil {
@@ -65,7 +65,7 @@ func sessionOf(t *testing.T, w *windows) *Credential {
 // A logon session has a name and nothing else, and is verified once by a token that
 // goes nowhere.
 func TestSession(t *testing.T) {
-	w := &windows{says: of(sspi.OK, sspi.OK)}
+	w := &fakeWindows{says: of(sspi.OK, sspi.OK)}
 	c := sessionOf(t, w)
 	if c.User() != `CORP\admin` || c.HasPassword() || !c.OfSession() || !c.HasNTLM() || !c.HasKDC(t.Context()) {
 		t.Errorf("%s, %t, %t, %t", c.User(), c.HasPassword(), c.OfSession(), c.HasNTLM())
@@ -117,7 +117,7 @@ func TestSessionRefused(t *testing.T) {
 		sspi.WrongPrincipal: {"twice", false}, sspi.PackageNotFound: {"no Kerberos", false}, sspi.SmartcardRequired: {"smart card", false},
 		sspi.NoKerberosKey: {"of a kind", false}, sspi.DowngradeDetected: {"attack", false}, 0x80090302: {"no token", false},
 	} {
-		w := &windows{says: of(status, sspi.OK)}
+		w := &fakeWindows{says: of(status, sspi.OK)}
 		c := sessionOf(t, w)
 		for range 2 { // once, however often it is wanted
 			failed, ok := errors.AsType[*SessionError](c.Verify(t.Context()))
@@ -144,7 +144,7 @@ func TestSessionRefusesHost(t *testing.T) {
 		0xC000006E: false, 0x8007052F: false, 0xC0000413: false, // policies, of that host
 		sspi.LogonDenied: true, 0xD0000234: true, 0x80070533: true,
 	} {
-		w := &windows{says: of(sspi.OK, status)}
+		w := &fakeWindows{says: of(sspi.OK, status)}
 		c := sessionOf(t, w)
 		if err := c.Verify(t.Context()); err != nil {
 			t.Fatal(err)
@@ -163,7 +163,7 @@ func TestSessionRefusesHost(t *testing.T) {
 
 // Without a domain nothing is asked.
 func TestSessionWithoutDomain(t *testing.T) {
-	w := &windows{controller: errors.New("no such domain"), says: of(sspi.OK, sspi.OK)}
+	w := &fakeWindows{controller: errors.New("no such domain"), says: of(sspi.OK, sspi.OK)}
 	c := sessionOf(t, w)
 	if c.HasKDC(t.Context()) {
 		t.Error("there is a KDC")
@@ -188,7 +188,7 @@ func TestSessionWithoutDomain(t *testing.T) {
 // it says too late is let go.
 func TestSessionHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &windows{says: of(sspi.OK, sspi.OK), hangs: make(chan struct{})}
+		w := &fakeWindows{says: of(sspi.OK, sspi.OK), hangs: make(chan struct{})}
 		c := sessionOf(t, w)
 		start := time.Now()
 		if err := c.Verify(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != windowsTime {
@@ -215,7 +215,7 @@ func TestSessionHangs(t *testing.T) {
 // patience.
 func TestSessionSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &windows{says: of(sspi.OK, sspi.OK), hangs: make(chan struct{})}
+		w := &fakeWindows{says: of(sspi.OK, sspi.OK), hangs: make(chan struct{})}
 		c := sessionOf(t, w)
 		for i := range maxInFlight + 4 {
 			go func() {
