@@ -73,7 +73,7 @@ func (c *Credential) verifySession(ctx context.Context) error {
 	return err
 }
 
-// domainController returns the name of a domain controller of this machine's domain.
+// domainController returns the name of a domain controller.
 func (c *Credential) domainController(ctx context.Context) (string, error) {
 	s := c.session
 	s.mu.Lock()
@@ -87,7 +87,7 @@ func (c *Credential) domainController(ctx context.Context) (string, error) {
 		if isOurs(err) {
 			return "", err
 		}
-		return "", &SessionError{Err: err, Text: "Windows finds no domain controller: is this machine a member of a domain, and on its network?"}
+		return "", &SessionError{Err: err, Text: "Windows finds no domain controller; this machine must be a member of a domain, and on its network"}
 	}
 	if _, err := serviceName("host/" + name); err != nil {
 		return "", &SessionError{Text: "Windows finds no domain controller that has a name."}

@@ -107,7 +107,8 @@ type Progress struct {
 type Calls struct {
 	// User returns the name of the account, DOMAIN\name.
 	User func() (string, error)
-	// DomainController returns the DNS name of a domain controller that is a KDC.
+	// DomainController returns the DNS name of a domain controller that is a KDC: of the
+	// account's domain, or of the machine's.
 	DomainController func() (string, error)
 
 	Acquire    func(Package) (credential Handle, status Status)

@@ -2,6 +2,7 @@ package sspi
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -44,15 +45,27 @@ func user() (string, error) {
 // A controllerInfo begins as DOMAIN_CONTROLLER_INFOW does.
 type controllerInfo struct{ name *uint16 }
 
-// domainController asks the locator for a KDC of the domain of this machine.
+// domainController asks the locator for a KDC: of the domain that the account logged
+// on to, which services are not told of, and else of this machine's.
 func domainController() (string, error) {
-	locate := windows.NewLazySystemDLL("netapi32.dll").NewProc("DsGetDcNameW")
-	if err := locate.Find(); err != nil {
+	if domain := os.Getenv("USERDNSDOMAIN"); domain != "" {
+		if name, err := windows.UTF16PtrFromString(domain); err == nil {
+			if controller, err := locate(name); err == nil {
+				return controller, nil
+			}
+		}
+	}
+	return locate(nil)
+}
+
+func locate(domain *uint16) (string, error) {
+	call := windows.NewLazySystemDLL("netapi32.dll").NewProc("DsGetDcNameW")
+	if err := call.Find(); err != nil {
 		return "", err
 	}
 	var info *controllerInfo
-	//nolint:gosec // the address is where the call puts the result
-	code, _, _ := locate.Call(0, 0, 0, 0, dsKDCRequired|dsReturnDNSName, uintptr(unsafe.Pointer(&info)))
+	//nolint:gosec // the addresses are what the call reads, and where it puts the result
+	code, _, _ := call.Call(0, uintptr(unsafe.Pointer(domain)), 0, 0, dsKDCRequired|dsReturnDNSName, uintptr(unsafe.Pointer(&info)))
 	if code != 0 {
 		return "", fmt.Errorf("DsGetDcName: %w", syscall.Errno(code))
 	}
