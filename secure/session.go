@@ -176,7 +176,8 @@ func checkAPRep(token []byte) error {
 	return nil
 }
 
-// refusedByWindows makes a Failure of a host's token that Windows does not take.
+// refusedByWindows makes a Failure of a host's token that Windows does not take: it is
+// no proof of the host, but for what is wrong with clocks, or with Windows.
 func refusedByWindows(err error) *probe.Failure {
 	status, _ := errors.AsType[sspi.Status](err)
 	f := unproved("%s", err)
@@ -184,8 +185,8 @@ func refusedByWindows(err error) *probe.Failure {
 	switch status {
 	case sspi.TimeSkew:
 		f.Outcome, f.Text = probe.LogonFailed, status.Error()+": the host's clock and ours differ too much"
-	case sspi.InternalError:
-		f.Outcome, f.Text = probe.LogonFailed, status.Error()
+	case sspi.InternalError, sspi.Unsupported:
+		f.Outcome, f.Text = probe.LogonFailed, status.Error()+": Windows cannot do here what is asked of it"
 	}
 	return f
 }

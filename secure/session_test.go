@@ -131,6 +131,21 @@ func TestSessionInitiator(t *testing.T) {
 	}
 }
 
+// A token that Windows does not take is no proof; what Windows itself cannot do is no
+// fault of the host.
+func TestRefusedByWindows(t *testing.T) {
+	for err, want := range map[error]probe.Outcome{
+		sspi.WrongPrincipal: probe.WrongHost, sspi.InvalidToken: probe.WrongHost, sspi.MessageAltered: probe.WrongHost,
+		sspi.LogonDenied: probe.WrongHost, sspi.MutualAuthFailed: probe.WrongHost, sspi.Status(0xC0000234): probe.WrongHost,
+		sspi.ErrUnproved: probe.WrongHost, sspi.ErrHostToken: probe.WrongHost,
+		sspi.TimeSkew: probe.LogonFailed, sspi.InternalError: probe.LogonFailed, sspi.Unsupported: probe.LogonFailed,
+	} {
+		if f := refusedByWindows(err); f.Outcome != want || f.Text == "" || !errors.Is(f, err) {
+			t.Errorf("%v: %+v", err, f)
+		}
+	}
+}
+
 // After the stop Windows is not handed a host's token, nor asked for one of ours.
 func TestSessionStopped(t *testing.T) {
 	w := &windows{ticket: ticketed}

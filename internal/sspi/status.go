@@ -10,6 +10,7 @@ type Status uint32
 const (
 	OK                     Status = 0
 	ContinueNeeded         Status = 0x00090312
+	Unsupported            Status = 0x80090302
 	TargetUnknown          Status = 0x80090303
 	InternalError          Status = 0x80090304
 	PackageNotFound        Status = 0x80090305
@@ -92,6 +93,8 @@ func (s Status) Error() string {
 
 func (s Status) name() string {
 	switch s {
+	case Unsupported:
+		return "SEC_E_UNSUPPORTED_FUNCTION"
 	case TargetUnknown:
 		return "SEC_E_TARGET_UNKNOWN"
 	case InternalError:
