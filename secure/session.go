@@ -149,8 +149,11 @@ func (s *session) accept(x *sspi.Context, token []byte) ([]byte, error) {
 		return nil, &probe.Failure{Outcome: probe.Canceled, Err: auth.ErrStopped}
 	}
 	out, err := x.Continue(token)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, refusedByWindows(err)
+	case s.pkg == sspi.NTLM && !isNTLMv2(out):
+		return nil, &probe.Failure{Outcome: probe.LogonFailed, Text: "this machine's policy (LmCompatibilityLevel) would answer by NTLM of version 1, which is not sent"}
 	}
 	return out, nil
 }
@@ -207,6 +210,8 @@ func fromSession(err error) (unknown bool, out error) {
 		f.Outcome, f.Code = probe.LockedOut, statusAccountLocked
 	case e.Status.IsRestriction():
 		f.Outcome = probe.AccessDenied
+	case errors.Is(err, auth.ErrNoKDC): // nobody was asked
+		f.Outcome = probe.Unsupported
 	case e.Status == sspi.TargetUnknown:
 		f.Outcome, unknown = probe.Unsupported, true
 	case e.Status == sspi.NoAuthority, errors.Is(err, context.DeadlineExceeded):

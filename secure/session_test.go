@@ -64,6 +64,7 @@ func TestFromSession(t *testing.T) {
 		{auth.ErrStopped, probe.Canceled},
 		{&auth.SessionError{Err: context.DeadlineExceeded, Text: "Windows did not answer."}, probe.Timeout},
 		{&auth.SessionError{Err: sspi.ErrUnproved}, probe.LogonFailed},
+		{&auth.SessionError{Err: auth.ErrNoKDC}, probe.Unsupported},
 	} {
 		if _, err := fromSession(tt.err); !isFailure(err, tt.want) {
 			t.Errorf("%v: %v", tt.err, err)
@@ -195,6 +196,28 @@ func TestSessionNTLM(t *testing.T) {
 		}
 	}
 	v.endSessions()
+}
+
+// What this machine's policy may make Windows answer by is looked at before it is sent.
+func TestNTLMVersions(t *testing.T) {
+	authenticate := func(lm, nt int) []byte {
+		head := pack("4e544c4d53535000 03000000", uint16(lm), uint16(lm), uint32(64), uint16(nt), uint16(nt), uint32(64+lm), make([]byte, 36))
+		return append(head, make([]byte, lm+nt)...)
+	}
+	for _, tt := range []struct {
+		token []byte
+		want  bool
+	}{
+		{authenticate(24, 300), true},
+		{authenticate(24, 24), false},
+		{authenticate(0, 0), false},
+		{authenticate(24, 300)[:100], false},
+		{nil, false},
+	} {
+		if got := isNTLMv2(tt.token); got != tt.want {
+			t.Errorf("%d bytes: %t", len(tt.token), got)
+		}
+	}
 }
 
 // A host whose answers lack the sign of their headers is not believed, and gets no

@@ -105,15 +105,20 @@ func (c *Credential) domainController(ctx context.Context) (string, error) {
 func (c *Credential) Context(ctx context.Context, p sspi.Package, service string, u sspi.Use) (*sspi.Context, []byte, error) {
 	s, key := c.session, strings.ToLower(service)
 	if p == sspi.Kerberos {
-		if verified := c.known(); verified == nil {
-			return nil, nil, errUnverified
-		} else if verified.err != nil {
-			return nil, nil, verified.err
-		}
+		verified := c.known()
 		s.mu.Lock()
-		refused := s.refused[key]
+		controller, refused := s.controller, s.refused[key]
 		s.mu.Unlock()
-		if refused != nil && c.inForce.Err() == nil {
+		switch {
+		case c.inForce.Err() != nil:
+			return nil, nil, ErrStopped
+		case verified == nil && controller == "": // it is used by NTLM alone
+			return nil, nil, &SessionError{Err: ErrNoKDC, Text: "Windows finds no domain controller."}
+		case verified == nil:
+			return nil, nil, errUnverified
+		case verified.err != nil:
+			return nil, nil, verified.err
+		case refused != nil:
 			return nil, nil, refused
 		}
 	}

@@ -70,7 +70,7 @@ func TestSession(t *testing.T) {
 	if c.User() != `CORP\admin` || c.HasPassword() || !c.OfSession() || !c.HasNTLM() || !c.HasKDC(t.Context()) {
 		t.Errorf("%s, %t, %t, %t", c.User(), c.HasPassword(), c.OfSession(), c.HasNTLM())
 	}
-	if _, _, err := c.Context(t.Context(), sspi.Kerberos, "host/ws-001", sspi.RPC); !errors.Is(err, errUnverified) {
+	if _, _, err := c.Context(t.Context(), sspi.Kerberos, "host/ws-001", sspi.RPC); !errors.Is(err, errUnverified) { // though a KDC is known
 		t.Errorf("before Verify: %v", err)
 	}
 	for range 2 {
@@ -170,6 +170,9 @@ func TestSessionWithoutDomain(t *testing.T) {
 	}
 	if err := c.Verify(t.Context()); err == nil || !strings.Contains(err.Error(), "finds no domain controller; this machine must be a member of a domain, and on its network: no such domain") || c.Why() != "" {
 		t.Errorf("%v", err)
+	}
+	if _, _, err := c.Context(t.Context(), sspi.Kerberos, "cifs/ws-001", sspi.SMB); !errors.Is(err, ErrNoKDC) || w.asked.Load() != 0 {
+		t.Errorf("a host by Kerberos: %v", err)
 	}
 	w.controller = nil // it is asked again
 	if err := c.Verify(t.Context()); err != nil || w.asked.Load() != 1 {
