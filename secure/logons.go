@@ -140,10 +140,17 @@ func (v *visit) choose(a *probe.Ascent, class string) *logon {
 		return nil
 	}
 	a.Use(string(byNTLM))
+	return v.ntlmTo(class, service)
+}
+
+// ntlmTo returns how to log on to a service by NTLM: by Windows' session, or else by
+// the password.
+func (v *visit) ntlmTo(class, service string) *logon {
+	by := &logon{service: service}
 	if v.credential.OfSession() {
-		return &logon{service: service, session: v.session(sspi.NTLM, class, service)}
+		by.session = v.session(sspi.NTLM, class, service)
 	}
-	return &logon{service: service}
+	return by
 }
 
 // useNTLM decides for NTLM where it is possible, and says why not where not.
