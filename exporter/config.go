@@ -220,18 +220,17 @@ func (c *config) credential(n *yaml.Node) {
 			got.User = text
 		},
 		"keytab": file(&got.Keytab), "password_file": file(&got.PasswordFile), "ccache": file(&got.CCache),
-		"current_user": func(n *yaml.Node) {
-			ways++
-			c.wrong(resolve(n), "credential.current_user: this is not built yet: want keytab, password_file or ccache")
-		},
+		"current_user": func(n *yaml.Node) { c.truth(n, "credential.current_user", &got.CurrentUser) },
 	})
 	switch {
 	case !ok || len(c.mistakes) > from:
 		return
-	case !user && got.CCache == "":
+	case got.CurrentUser && (user || ways > 0):
+		c.wrong(resolve(n), "credential: current_user stands alone, without user, keytab, password_file and ccache")
+	case !got.CurrentUser && !user && got.CCache == "":
 		c.wrong(resolve(n), "credential: user is missing")
-	case ways != 1:
-		c.wrong(resolve(n), "credential: want exactly one of keytab, password_file and ccache")
+	case !got.CurrentUser && ways != 1:
+		c.wrong(resolve(n), "credential: want exactly one of keytab, password_file, ccache and current_user")
 	default:
 		c.settings.Credential = &got
 		if err := c.check(got); err != nil {

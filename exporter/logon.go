@@ -8,9 +8,11 @@ import (
 )
 
 // A Credential says where the account comes from that sweeps log on with: paths,
-// and no secret. With a CCache the User may be empty.
+// and no secret. With a CCache the User may be empty. CurrentUser, alone, is who the
+// exporter runs as.
 type Credential struct {
 	User, PasswordFile, Keytab, CCache string
+	CurrentUser                        bool
 }
 
 // A Logon is the use of a credential in one round of a sweep.

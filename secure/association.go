@@ -13,7 +13,7 @@ import (
 )
 
 // again returns a logon that is used for another association: a proof is used once,
-// its ticket more than once.
+// its ticket more than once. Windows' session begins a context for each by itself.
 func (l *logon) again() *logon {
 	if l.proof == nil {
 		return l

@@ -71,14 +71,12 @@ func (r *rpcClimb) refusal(err error) error {
 	}
 	nak, naked := r.conn.BindNak()
 	fault := r.conn.Fault()
-	if r.by.proof != nil {
-		switch {
-		case r.by.proof.err != nil:
-			return r.by.proof.err
-		case naked || fault != 0:
-			if f := ticketError(tokenOf(r.conn.Token())); f != nil {
-				return f
-			}
+	if refused := r.by.refused(); refused != nil {
+		return refused
+	}
+	if r.by.byKerberos() && (naked || fault != 0) {
+		if f := ticketError(tokenOf(r.conn.Token())); f != nil {
+			return f
 		}
 	}
 	switch {

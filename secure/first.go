@@ -27,7 +27,7 @@ func (v *visit) logOnFirst(ctx context.Context, a *probe.Ascent) bool {
 		a.Use(string(byNTLM))
 		p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 		p.talk.Hold(p.conn)
-		by := &logon{service: "cifs/" + cmp.Or(v.name(), a.Address.String())}
+		by := v.ntlmTo("cifs", "cifs/"+cmp.Or(v.name(), a.Address.String()))
 		if v.loggedOn = p.step(probe.Authenticate, func() error { return p.logOn(by) }); v.loggedOn {
 			p.letGo()
 		}

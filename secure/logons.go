@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/internal/sspi"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -63,12 +64,14 @@ type visit struct {
 	*Logons
 	target    probe.Target
 	mechanism mechanism
-	loggedOn  bool // by SMB
-	triedSMB  bool // for the sake of other services
+	loggedOn  bool       // by SMB
+	triedSMB  bool       // for the sake of other services
+	sessions  []*session // of the climb under way
 }
 
 // climb climbs one route.
 func (v *visit) climb(ctx context.Context, a *probe.Ascent) {
+	defer v.endSessions()
 	switch {
 	case v.stopped():
 	case a.Rule.Route == probe.ByPipe:
@@ -90,10 +93,29 @@ func (v *visit) climb(ctx context.Context, a *probe.Ascent) {
 	}
 }
 
-// A logon is what a route is climbed with: a ticket, or NTLM where there is none.
+// A logon is what a route is climbed with: a ticket, or NTLM where there is none, or
+// either of them by Windows' session.
 type logon struct {
-	service string // the service principal name
-	proof   *proof // nil for NTLM
+	service string   // the service principal name
+	proof   *proof   // nil for NTLM
+	session *session // Windows', nil where the secret is ours
+}
+
+// byKerberos reports whether the logon is by Kerberos.
+func (l *logon) byKerberos() bool {
+	return l.proof != nil || l.session != nil && l.session.pkg == sspi.Kerberos
+}
+
+// refused returns why what the host said was not accepted, or why Windows could not
+// go on, or nil.
+func (l *logon) refused() error {
+	switch {
+	case l.session != nil:
+		return l.session.failed()
+	case l.proof != nil:
+		return l.proof.err
+	}
+	return nil
 }
 
 // choose returns how to log on to a service of this class, or nil where that must
@@ -108,12 +130,12 @@ func (v *visit) choose(ctx context.Context, a *probe.Ascent, class string) *logo
 	}
 	service := class + "/" + cmp.Or(name, a.Address.String())
 	if v.mechanism == undecided || v.mechanism == byKerberos {
-		ticket, unknown := v.ticket(a, service)
+		by, unknown := v.askKerberos(a, class, service)
 		switch {
-		case ticket != nil:
+		case by != nil:
 			v.mechanism = byKerberos
 			a.Use(string(byKerberos))
-			return &logon{service: service, proof: &proof{ticket: ticket}}
+			return by
 		case v.mechanism == byKerberos || !unknown || !v.options.AllowNTLM:
 			v.mechanism = byKerberos
 			return nil
@@ -129,7 +151,17 @@ func (v *visit) choose(ctx context.Context, a *probe.Ascent, class string) *logo
 		return nil
 	}
 	a.Use(string(byNTLM))
-	return &logon{service: service}
+	return v.ntlmTo(class, service)
+}
+
+// ntlmTo returns how to log on to a service by NTLM: by Windows' session, or else by
+// the password.
+func (v *visit) ntlmTo(class, service string) *logon {
+	by := &logon{service: service}
+	if v.credential.OfSession() {
+		by.session = v.session(sspi.NTLM, class, service)
+	}
+	return by
 }
 
 // useNTLM decides for NTLM where it is possible, and says why not where not.
@@ -137,7 +169,7 @@ func (v *visit) useNTLM(a *probe.Ascent) {
 	v.mechanism = byNone
 	switch {
 	case !v.options.AllowNTLM:
-	case !v.credential.HasPassword():
+	case !v.credential.HasNTLM():
 		a.Warn("the credential was not used: NTLM needs a password")
 	case v.unproved.Load():
 		a.Warn("the credential was not used: no host verified it by NTLM, as the first that negotiates SMB should")
@@ -158,6 +190,19 @@ func (v *visit) name() string {
 		name = v.target.DNSHostName
 	}
 	return strings.TrimSuffix(name, ".")
+}
+
+// askKerberos asks for what a service is logged on to by Kerberos with. unknown
+// reports that the KDC does not know the service.
+func (v *visit) askKerberos(a *probe.Ascent, class, service string) (by *logon, unknown bool) {
+	if v.credential.OfSession() {
+		return v.askSession(a, class, service)
+	}
+	ticket, unknown := v.ticket(a, service)
+	if ticket == nil {
+		return nil, unknown
+	}
+	return &logon{service: service, proof: &proof{ticket: ticket}}, false
 }
 
 // ticket asks for a ticket. unknown reports that the KDC does not know the service.

@@ -77,6 +77,16 @@ func checkTargetInfo(r *wire.Reader, info []byte) {
 	}
 }
 
+// isNTLMv2 reports whether an AUTHENTICATE_MESSAGE, [MS-NLMP] section 2.2.1.3, answers
+// by NTLMv2: version 1 has 24 bytes, also where session security is extended.
+func isNTLMv2(token []byte) bool {
+	const version1 = 24
+	r := wire.NewReader(token, binary.LittleEndian)
+	r.Bytes(8 + 4) // Signature, MessageType
+	field(r)       // LmChallengeResponse
+	return len(field(r)) > version1 && r.Err() == nil
+}
+
 // An ntlmInitiator logs on to SMB by NTLMv2: go-smb2's Initiator.
 type ntlmInitiator struct {
 	*smb2.NTLMInitiator

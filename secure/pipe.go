@@ -73,9 +73,13 @@ func (p *pipeClimb) try(do func() error) func(context.Context, *probe.Step) erro
 // logOn negotiates, with signing required, and sets up a session.
 func (p *pipeClimb) logOn(by *logon) error {
 	dialer := &smb2.Dialer{Negotiator: smb2.Negotiator{RequireMessageSigning: true}}
+	if by.session != nil {
+		dialer.Initiator = &sessionInitiator{ctx: p.talk.Context(), session: by.session}
+		return p.setUp(dialer, by.refused, !by.byKerberos())
+	}
 	if by.proof != nil {
 		dialer.Initiator = &kerberosInitiator{by.proof}
-		return p.setUp(dialer, func() error { return by.proof.err }, false)
+		return p.setUp(dialer, by.refused, false)
 	}
 	n := p.byNTLM(by.service)
 	dialer.Initiator = n

@@ -18,6 +18,10 @@ import (
 // SPNEGO, as Windows does. The library's global stores are not looked at.
 func (v *visit) sealed(ctx context.Context, by *logon) (context.Context, []dcerpc.Option) {
 	options := []dcerpc.Option{dcerpc.WithSeal(), dcerpc.WithTargetName(by.service)}
+	if by.session != nil {
+		ctx, provider := by.session.inContext(ctx)
+		return ctx, append(options, provider)
+	}
 	if by.proof != nil {
 		options = append(options, dcerpc.WithSecurtyProvider(dcerpc.AuthTypeGSSNegotiate))
 		return gssapi.NewSecurityContext(ctx,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/internal/guard"
+	"github.com/gpreach/gpreach/internal/sspi"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/smb"
 )
@@ -30,7 +31,7 @@ func (l *Logons) Verify(ctx context.Context, p *probe.Prober, targets iter.Seq[p
 		return l.credential.Verify(ctx)
 	case !l.options.AllowNTLM, !errors.Is(err, auth.ErrNoKDC):
 		return err
-	case !l.credential.HasPassword():
+	case !l.credential.HasNTLM():
 		return fmt.Errorf("%w, and NTLM needs a password", err)
 	}
 	l.unproved.Store(true) // until a host has accepted it
@@ -112,6 +113,11 @@ func (l *Logons) logOnTo(ctx context.Context, p *probe.Prober, at netip.AddrPort
 	guarded := guard.NewSMB(conn)
 	talk.Hold(guarded)
 	dialer := &smb2.Dialer{Negotiator: smb2.Negotiator{RequireMessageSigning: true}, Initiator: l.byNTLM("cifs/" + at.Addr().String())}
+	if l.credential.OfSession() {
+		s := &session{credential: l.credential, pkg: sspi.NTLM, service: "cifs/" + at.Addr().String(), use: sspi.SMB}
+		defer s.end()
+		dialer.Initiator = &sessionInitiator{ctx: talk.Context(), session: s}
+	}
 	err = talk.Do(ctx, func() error {
 		session, err := dialer.DialConn(talk.Context(), guarded, serverName(at.Addr()))
 		if err != nil {

@@ -151,13 +151,14 @@ Exit: 0 enough hosts are ready (--min-ready, --accept), 1 they are not, 3 they a
 2 usage or no target, 4 the credential failed and was used no more, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
---accept unproven takes that for good enough. With one (--user) the pipe, the event log, WMI and Task Scheduler are
-logged on to as well, by Kerberos, and a host can be ready; the credential is verified once before any host is asked,
-and the first failed logon ends its use. What is asked for changes nothing on a host.`,
+--accept unproven takes that for good enough. With one (--user, --current-user) the pipe, the event log, WMI and Task
+Scheduler are logged on to as well, by Kerberos, and a host can be ready; the credential is verified once before any host
+is asked, and the first failed logon ends its use. What is asked for changes nothing on a host.`,
 		Example: `  gpreach check ws-001 10.0.0.0/24 --exclude 10.0.0.1
   gpreach check --for refresh --file hosts.csv -o ndjson --output-file fleet.ndjson
   gpreach check --file hosts.txt --accept unproven --min-ready 98%
-  gpreach check --file hosts.txt --user admin@CORP.EXAMPLE`,
+  gpreach check --file hosts.txt --user admin@CORP.EXAMPLE
+  gpreach check --file hosts.txt --current-user`,
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := flags.survey(c, args)
 			if err != nil {

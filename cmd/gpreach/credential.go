@@ -15,7 +15,7 @@ import (
 // credentialFlags say with which account is logged on. None of them is a secret.
 type credentialFlags struct {
 	user, passwordFile, keytab, ccache string
-	allowNTLM, rehearse                bool
+	currentUser, allowNTLM, rehearse   bool
 }
 
 func (f *credentialFlags) register(flags *pflag.FlagSet) {
@@ -23,6 +23,7 @@ func (f *credentialFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.passwordFile, "password-file", "", "the `FILE` that holds the password alone, UTF-8 or UTF-16, readable by nobody else")
 	flags.StringVar(&f.keytab, "keytab", "", "the `FILE` of Kerberos keys of --user")
 	flags.StringVar(&f.ccache, "ccache", "", "the `FILE` of Kerberos tickets, as kinit writes it; --user may be left out")
+	flags.BoolVar(&f.currentUser, "current-user", false, "log on as whoever runs this, without a password: on Windows by the logon session, elsewhere by the default ccache (KRB5CCNAME)")
 	flags.BoolVar(&f.allowNTLM, "allow-ntlm", false, "log on by NTLM to targets given by address, and to names that the KDC does not know")
 	flags.BoolVar(&f.rehearse, "rehearse", false, "let Task Scheduler validate the task that a remote refresh would register, disabled and without a trigger; nothing is stored. Not verified with Windows yet")
 }
@@ -33,17 +34,19 @@ func (f *credentialFlags) read(ctx context.Context) (*auth.Credential, error) {
 	switch {
 	case *f == credentialFlags{}:
 		return nil, nil
-	case f.user == "" && f.ccache == "":
+	case f.currentUser && f.user+f.passwordFile+f.keytab+f.ccache != "":
+		return nil, errors.New("--current-user stands alone: without --user, --password-file, --keytab and --ccache")
+	case !f.currentUser && f.user == "" && f.ccache == "":
 		return nil, errors.New("--user is missing: whose credential is it?")
 	}
 	credential, err := auth.Read(auth.Source{
-		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache,
+		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache, CurrentUser: f.currentUser,
 		Prompt: func(prompt string) ([]byte, error) { return askPassword(ctx, prompt) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	if f.allowNTLM && !credential.HasPassword() {
+	if f.allowNTLM && !credential.HasNTLM() {
 		return nil, errors.New("--allow-ntlm: NTLM needs the password; a keytab or ticket will not do")
 	}
 	return credential, nil
@@ -84,7 +87,7 @@ func (s *survey) stopped() error {
 
 // source returns where a configured credential comes from.
 func source(c exporter.Credential) auth.Source {
-	return auth.Source{User: c.User, PasswordFile: c.PasswordFile, Keytab: c.Keytab, CCache: c.CCache}
+	return auth.Source{User: c.User, PasswordFile: c.PasswordFile, Keytab: c.Keytab, CCache: c.CCache, CurrentUser: c.CurrentUser}
 }
 
 // checkCredential returns what is wrong with a configured credential.

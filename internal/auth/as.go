@@ -46,6 +46,7 @@ type proof struct {
 // Verify proves the credential by one AS exchange, the only one of a run: what
 // came of it is told again to who asks again. A ccache is proved by the first
 // ticket instead; Verify looks whether its ticket-granting ticket is valid still.
+// Windows' logon session is proved by verifySession.
 // A *KDCError tells what a KDC said.
 func (c *Credential) Verify(ctx context.Context) error {
 	select {
@@ -61,7 +62,10 @@ func (c *Credential) Verify(ctx context.Context) error {
 	if c.inForce.Err() != nil {
 		return ErrStopped
 	}
-	if c.secret.open().tickets != nil {
+	switch {
+	case c.session != nil:
+		return c.verifySession(ctx)
+	case c.secret.open().tickets != nil:
 		return c.verifyTickets()
 	}
 	ticket, final, err := c.logOn(ctx)

@@ -29,7 +29,8 @@ var errUnverified = errors.New("no ticket is asked for before the credential is 
 type Credential struct {
 	account account
 	secret  secret
-	profile profile // what krb5.conf says
+	session *session // Windows', which then holds the secret; nil elsewhere
+	profile profile  // what krb5.conf says
 
 	now       func() time.Time
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)

@@ -30,6 +30,10 @@ func (c *Credential) HasKDC(ctx context.Context) error {
 	if len(c.secret.open().tickets) > 0 {
 		return nil
 	}
+	if c.session != nil {
+		_, err := c.domainController(ctx)
+		return err
+	}
 	_, err := c.kdcs(ctx)
 	return err
 }

@@ -24,10 +24,11 @@ const (
 // gokrb5's reader cannot tell whether dns_lookup_kdc is there, and refuses files
 // for lines that are none of our business.
 type profile struct {
-	defaultRealm string
-	noDNS        bool // dns_lookup_kdc is off
-	realms       []realm
-	domains      map[string]string // of domain_realm, in lower case
+	defaultRealm  string
+	defaultCCache string // default_ccache_name
+	noDNS         bool   // dns_lookup_kdc is off
+	realms        []realm
+	domains       map[string]string // of domain_realm, in lower case
 }
 
 type realm struct {
@@ -101,6 +102,8 @@ func (p *profile) read(r io.Reader) error {
 			}
 		case section == "libdefaults" && depth == 0 && key == "default_realm":
 			p.defaultRealm = cmp.Or(p.defaultRealm, plain(value))
+		case section == "libdefaults" && depth == 0 && key == "default_ccache_name":
+			p.defaultCCache = cmp.Or(p.defaultCCache, plain(value))
 		case section == "libdefaults" && depth == 0 && key == "dns_lookup_kdc":
 			dns = cmp.Or(dns, strings.ToLower(plain(value)))
 		case section == "domain_realm" && depth == 0:

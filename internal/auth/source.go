@@ -20,13 +20,14 @@ const (
 	maxKeyFile  = 1 << 20 // a keytab or ccache
 )
 
-// A Source says where a credential comes from: of PasswordFile, Keytab and CCache
-// at most one, and Prompt where there is none.
+// A Source says where a credential comes from: CurrentUser alone, or of PasswordFile,
+// Keytab and CCache at most one, and Prompt where there is none.
 type Source struct {
 	User         string // NAME@REALM or DOMAIN\name; with a CCache it may be empty
 	PasswordFile string
 	Keytab       string
 	CCache       string
+	CurrentUser  bool // Windows' logon session, elsewhere the default ccache
 	// Prompt reads a password without showing it; nil where nobody can be asked.
 	Prompt func(prompt string) ([]byte, error)
 }
@@ -37,14 +38,19 @@ func Read(s Source) (*Credential, error) {
 	switch {
 	case len(files) > 1:
 		return nil, errors.New("of a password file, a keytab and a ccache only one can be used")
-	case len(files) == 0 && s.Prompt == nil:
+	case s.CurrentUser && (s.User != "" || len(files) > 0):
+		return nil, errors.New("the current user needs no other user, password file, keytab or ccache")
+	case !s.CurrentUser && len(files) == 0 && s.Prompt == nil:
 		return nil, errors.New("there is no password file, keytab or ccache, and no terminal to ask for a password")
 	}
 	p, err := readProfile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the Kerberos configuration: %w", err)
 	}
-	if s.CCache != "" {
+	switch {
+	case s.CurrentUser:
+		return readCurrentUser(p)
+	case s.CCache != "":
 		return readCCache(s, p)
 	}
 	a, err := parseAccount(s.User, p)

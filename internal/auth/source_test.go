@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -229,5 +230,26 @@ func TestProfileThatIsNotThere(t *testing.T) {
 	}
 	if _, err := os.Stat(usualProfile()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// The current user stands alone, and off Windows is the default ccache.
+func TestCurrentUser(t *testing.T) {
+	for _, s := range []Source{
+		{CurrentUser: true, User: "admin@CORP.EXAMPLE"},
+		{CurrentUser: true, Keytab: "k"},
+		{CurrentUser: true, CCache: "c"},
+		{CurrentUser: true, PasswordFile: "p"},
+	} {
+		if _, err := Read(s); err == nil || !strings.Contains(err.Error(), "needs no other") {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if got := expand("FILE:/run/user/%{uid}/%{euid}"); got != fmt.Sprintf("FILE:/run/user/%d/%d", os.Getuid(), os.Geteuid()) {
+		t.Error(got)
+	}
+	var p profile
+	if err := p.read(strings.NewReader("[libdefaults]\n default_ccache_name = KEYRING:persistent:%{uid} # a comment\n")); err != nil || p.defaultCCache != "KEYRING:persistent:%{uid}" {
+		t.Errorf("%q, %v", p.defaultCCache, err)
 	}
 }

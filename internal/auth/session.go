@@ -1,0 +1,264 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gpreach/gpreach/internal/sspi"
+)
+
+// windowsTime bounds what Windows may take for one answer. It looks for domain
+// controllers by itself, for longer than a ticket takes.
+const windowsTime = 10 * time.Second
+
+// A session is the logon session that Windows holds.
+type session struct {
+	calls *sspi.Calls
+
+	mu         sync.Mutex
+	controller string           // the domain controller that it was verified by
+	refused    map[string]error // what Windows said for good, by service in lower case
+}
+
+// A SessionError is what Windows answered instead of a token.
+type SessionError struct {
+	Status sspi.Status // 0 when Err tells
+	Text   string      // a sentence for the administrator
+	Err    error
+}
+
+func (e *SessionError) Error() string {
+	text := strings.TrimSuffix(e.Text, ".")
+	switch {
+	case e.Status != 0:
+		return fmt.Sprintf("%s (%s)", text, e.Status.Error())
+	case e.Err == nil || errors.Is(e.Err, ErrNoKDC):
+		return text
+	}
+	return text + ": " + e.Err.Error()
+}
+
+// Unwrap returns the error behind it, or nil.
+func (e *SessionError) Unwrap() error { return e.Err }
+
+// verifySession proves the logon session as one AS exchange proves a password: a
+// Kerberos context is begun for a domain controller and thrown away, so Windows has
+// to have a valid ticket-granting ticket, or to get one with what it holds, before any
+// host is asked. That is at most one attempt with a password that is out of date,
+// however many hosts there are. The token goes nowhere: not even to the controller.
+// Windows may answer from its cache, so an account that was locked or disabled a
+// short time ago can pass; what the KDC says for a host then stops the run.
+func (c *Credential) verifySession(ctx context.Context) error {
+	controller, err := c.domainController(ctx)
+	if err != nil {
+		return err
+	}
+	x, _, err := c.begin(ctx, sspi.Kerberos, "host/"+controller, sspi.SMB)
+	if err == nil {
+		x.Close()
+	}
+	failed, final := errors.AsType[*SessionError](err)
+	if final && failed.Status.IsRestriction() {
+		c.Stop(failed.Error()) // asked for no host, it is the account's
+	}
+	if err == nil || final && failed.Status != 0 {
+		c.mu.Lock()
+		c.verified = &proof{err: err}
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// domainController returns the name of a domain controller. That there is none is an
+// error that wraps ErrNoKDC.
+func (c *Credential) domainController(ctx context.Context) (string, error) {
+	s := c.session
+	s.mu.Lock()
+	known := s.controller
+	s.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	name, err := await(ctx, c, s.calls.DomainController, func(string) {})
+	if err != nil {
+		if isOurs(err) {
+			return "", err
+		}
+		return "", &SessionError{Err: ErrNoKDC, Text: fmt.Sprintf("Windows finds no domain controller (%v); this machine must be a member of a domain, and on its network.", err)}
+	}
+	if _, err := serviceName("host/" + name); err != nil {
+		return "", &SessionError{Err: ErrNoKDC, Text: "Windows finds no domain controller that has a name."}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.controller = name
+	return name, nil
+}
+
+// Context begins a security context for a service, such as "cifs/ws-001.corp.example",
+// by one of Windows' packages, and returns it with the first token. Windows keeps the
+// tickets; what it refuses for good is told again to who asks again. A *SessionError
+// tells what it said. What stops the credential has stopped it when Context returns.
+func (c *Credential) Context(ctx context.Context, p sspi.Package, service string, u sspi.Use) (*sspi.Context, []byte, error) {
+	s, key := c.session, strings.ToLower(service)
+	if p == sspi.Kerberos {
+		verified := c.known()
+		s.mu.Lock()
+		controller, refused := s.controller, s.refused[key]
+		s.mu.Unlock()
+		switch {
+		case c.inForce.Err() != nil:
+			return nil, nil, ErrStopped
+		case verified == nil && controller == "": // it is used by NTLM alone
+			return nil, nil, &SessionError{Err: ErrNoKDC, Text: "Windows finds no domain controller."}
+		case verified == nil:
+			return nil, nil, errUnverified
+		case verified.err != nil:
+			return nil, nil, verified.err
+		case refused != nil:
+			return nil, nil, refused
+		}
+	}
+	x, token, err := c.begin(ctx, p, service, u)
+	if failed, ok := errors.AsType[*SessionError](err); ok && failed.Status != 0 && p == sspi.Kerberos {
+		s.mu.Lock()
+		s.refused[key] = err
+		s.mu.Unlock()
+	}
+	return x, token, err
+}
+
+// begin begins a security context, and stops the credential for what Windows says of
+// the account.
+func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, u sspi.Use) (*sspi.Context, []byte, error) {
+	if _, err := serviceName(service); err != nil {
+		return nil, nil, err
+	}
+	type begun struct {
+		context *sspi.Context
+		token   []byte
+	}
+	b, err := await(ctx, c, func() (begun, error) {
+		x, token, err := c.session.calls.Begin(p, service, u)
+		return begun{x, token}, err
+	}, func(b begun) {
+		if b.context != nil {
+			b.context.Close()
+		}
+	})
+	if err == nil || isOurs(err) {
+		return b.context, b.token, err
+	}
+	e := &SessionError{Text: "Windows made no token for " + service + ".", Err: err}
+	if status, ok := errors.AsType[sspi.Status](err); ok {
+		e.Status, e.Text = status, saySession(status, service)
+		if status.AboutAccount() {
+			c.Stop(e.Error())
+		}
+	}
+	return nil, nil, e
+}
+
+// await waits for a call of Windows, which no context ends: where the wait is over
+// before, the call is left behind, and what comes of it is discarded. It has one of
+// the credential's slots until then, which bounds how many there are.
+func await[T any](caller context.Context, c *Credential, call func() (T, error), discard func(T)) (T, error) {
+	var none T
+	if c.inForce.Err() != nil {
+		return none, ErrStopped
+	}
+	select {
+	case c.slots <- struct{}{}:
+	case <-caller.Done():
+		return none, caller.Err()
+	case <-c.inForce.Done():
+		return none, ErrStopped
+	}
+	ctx, cancel := context.WithTimeout(caller, windowsTime)
+	defer cancel()
+	defer context.AfterFunc(c.inForce, cancel)()
+	type result struct {
+		value T
+		err   error
+	}
+	answer := make(chan result)
+	go func() {
+		defer func() { <-c.slots }()
+		value, err := call()
+		select {
+		case answer <- result{value, err}:
+		case <-ctx.Done():
+			discard(value)
+		}
+	}()
+	select {
+	case r := <-answer:
+		if c.inForce.Err() == nil {
+			return r.value, r.err
+		}
+		discard(r.value) // it came just after the stop
+	case <-ctx.Done():
+	}
+	switch {
+	case c.inForce.Err() != nil:
+		return none, ErrStopped
+	case ended(caller) != nil:
+		return none, ended(caller)
+	}
+	return none, &SessionError{Err: context.DeadlineExceeded, Text: "Windows did not answer: does a domain controller?"}
+}
+
+// isOurs reports whether an error is none of Windows'.
+func isOurs(err error) bool {
+	_, told := errors.AsType[*SessionError](err)
+	return told || errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// saySession is the sentence for what Windows said.
+func saySession(status sspi.Status, service string) string {
+	switch nt := status.NTStatus(); nt {
+	case 0:
+	case statusWrongPassword, statusLogonFailure:
+		return saySession(sspi.LogonDenied, service)
+	case statusNoSuchUser:
+		return "The domain has no account of this name any longer."
+	case statusRestricted:
+		return "A policy of the directory forbids the account what was asked: " + service + "."
+	default:
+		return sayStatus(nt)
+	}
+	switch status {
+	case sspi.LogonDenied:
+		return "The domain refuses the account of this logon session: if its password has changed since, log on again."
+	case sspi.TargetUnknown:
+		return fmt.Sprintf("The domain knows no service %s: is this the host's name in the directory?", service)
+	case sspi.NoCredentials:
+		return "This logon session has no ticket of a domain and nothing to get one by: is it a local account's?"
+	case sspi.NoAuthority:
+		return "No domain controller answers Windows."
+	case sspi.TimeSkew:
+		return "This machine's clock and the domain controller's differ too much; Kerberos allows 5 minutes."
+	case sspi.WrongPrincipal:
+		return fmt.Sprintf("The domain's key for %s is another than expected: is the name in the directory twice?", service)
+	case sspi.SmartcardRequired:
+		return "The account may log on by smart card alone."
+	case sspi.UnknownEncryption, sspi.NoKerberosKey:
+		return fmt.Sprintf("The domain has no key for %s of a kind that this machine allows.", service)
+	case sspi.DowngradeDetected:
+		return "Windows cannot reach a domain controller as it should, and takes that for an attack."
+	case sspi.PackageNotFound:
+		return "Windows has no Kerberos here."
+	}
+	return fmt.Sprintf("Windows made no token for %s.", service)
+}
+
+// What Windows says of a logon beside what a KDC's error holds.
+const (
+	statusNoSuchUser   = 0xC0000064
+	statusLogonFailure = 0xC000006D
+	statusRestricted   = 0xC000006E
+)

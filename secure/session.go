@@ -1,0 +1,270 @@
+package secure
+
+import (
+	"bytes"
+	"context"
+	"encoding/asn1"
+	"errors"
+	"sync"
+
+	"github.com/jcmturner/gokrb5/v8/gssapi"
+
+	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/internal/sspi"
+	"github.com/gpreach/gpreach/probe"
+)
+
+const (
+	apRep = 15 // application tag, RFC 4120 section 5.5.2
+	// bySession is the peer of a step that is asked of Windows, which asks a KDC or
+	// its cache and does not tell which.
+	bySession = "SSPI"
+)
+
+// A session is the use of Windows' logon session at one service: what a proof is where
+// the ticket is ours. A security context is good for one association; it is begun when
+// it is wanted, but for the first, by which is learned whether there is a ticket.
+type session struct {
+	credential *auth.Credential
+	pkg        sspi.Package
+	service    string
+	use        sspi.Use
+
+	mu     sync.Mutex
+	first  *begun
+	opened []*sspi.Context
+	over   bool
+	err    error // why nothing came of it
+}
+
+type begun struct {
+	context *sspi.Context
+	token   []byte
+}
+
+// session decides how the session is used for a service of this class at a host:
+// "cifs" is SMB's.
+func (v *visit) session(p sspi.Package, class, service string) *session {
+	s := &session{credential: v.credential, pkg: p, service: service, use: sspi.RPC}
+	if class == "cifs" {
+		s.use = sspi.SMB
+	}
+	v.sessions = append(v.sessions, s)
+	return s
+}
+
+// askSession asks Windows for a security context for a service. unknown reports that
+// the domain does not know the service.
+func (v *visit) askSession(a *probe.Ascent, class, service string) (by *logon, unknown bool) {
+	s := v.session(sspi.Kerberos, class, service)
+	a.AskKDC(func(ctx context.Context, step *probe.Step) (err error) {
+		step.Peer = bySession
+		if s.first, err = s.begin(ctx); err != nil {
+			unknown, err = fromSession(err)
+			return err
+		}
+		step.Detail, by = service, &logon{service: service, session: s}
+		return nil
+	})
+	return by, unknown
+}
+
+// endSessions lets go of what Windows holds for this host.
+func (v *visit) endSessions() {
+	for _, s := range v.sessions {
+		s.end()
+	}
+	v.sessions = nil
+}
+
+// take returns a security context that was not used yet, and its first token.
+func (s *session) take(ctx context.Context) (*sspi.Context, []byte, error) {
+	s.mu.Lock()
+	b := s.first
+	s.first = nil
+	s.mu.Unlock()
+	if b == nil {
+		var err error
+		if b, err = s.begin(ctx); err != nil {
+			_, err = fromSession(err)
+			return nil, nil, s.fail(err)
+		}
+	}
+	return b.context, b.token, nil
+}
+
+func (s *session) begin(ctx context.Context) (*begun, error) {
+	x, token, err := s.credential.Context(ctx, s.pkg, s.service, s.use)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		x.Close()
+		return nil, auth.ErrStopped
+	}
+	s.opened = append(s.opened, x)
+	return &begun{x, token}, nil
+}
+
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over, s.first = true, nil
+	for _, x := range s.opened {
+		x.Close()
+	}
+}
+
+// answer gives Windows the host's token, once it was looked at: an AP-REP or a strong
+// challenge, and nothing else. What Windows says of it is the host's affair and never
+// stops the credential, or any host could.
+func (s *session) answer(x *sspi.Context, token []byte) ([]byte, error) {
+	out, err := s.accept(x, token)
+	return out, s.fail(err)
+}
+
+// fail notes why there is no context, or why the host's token was not accepted.
+func (s *session) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	return err
+}
+
+func (s *session) accept(x *sspi.Context, token []byte) ([]byte, error) {
+	if s.pkg == sspi.NTLM {
+		flags := uint32(ntlmAlways)
+		if s.use == sspi.RPC {
+			flags |= ntlmSign | ntlmSeal
+		}
+		if err := checkChallenge(token, flags); err != nil {
+			return nil, err
+		}
+	} else if err := checkAPRep(unwrapToken(token)); err != nil {
+		return nil, err
+	}
+	if s.credential.Why() != "" {
+		return nil, &probe.Failure{Outcome: probe.Canceled, Err: auth.ErrStopped}
+	}
+	out, err := x.Continue(token)
+	switch {
+	case err != nil:
+		return nil, refusedByWindows(err)
+	case s.pkg == sspi.NTLM && !isNTLMv2(out):
+		return nil, &probe.Failure{Outcome: probe.LogonFailed, Text: "this machine's policy (LmCompatibilityLevel) would answer by NTLM of version 1, which is not sent"}
+	}
+	return out, nil
+}
+
+// failed returns why nothing came of the session, or nil.
+func (s *session) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// checkAPRep looks whether a host's token is an AP-REP by its frame; what is in it
+// only Windows can read.
+func checkAPRep(token []byte) error {
+	if f := ticketError(token); f != nil {
+		return f
+	}
+	var raw asn1.RawValue
+	rest, err := asn1.Unmarshal(token, &raw)
+	if err != nil || len(rest) > 0 || raw.Class != asn1.ClassApplication || raw.Tag != apRep || !raw.IsCompound {
+		return unproved("there is no AP-REP")
+	}
+	return nil
+}
+
+// refusedByWindows makes a Failure of a host's token that Windows does not take: it is
+// no proof of the host, but for what is wrong with clocks, or with Windows.
+func refusedByWindows(err error) *probe.Failure {
+	status, _ := errors.AsType[sspi.Status](err)
+	f := unproved("%s", err)
+	f.Code, f.Err = uint32(status), err
+	switch status {
+	case sspi.TimeSkew:
+		f.Outcome, f.Text = probe.LogonFailed, status.Error()+": the host's clock and ours differ too much"
+	case sspi.InternalError, sspi.Unsupported:
+		f.Outcome, f.Text = probe.LogonFailed, status.Error()+": Windows cannot do here what is asked of it"
+	}
+	return f
+}
+
+// fromSession makes an outcome of what Windows said instead of a token. The
+// credential has been stopped already, where that is due.
+func fromSession(err error) (unknown bool, out error) {
+	e, ok := errors.AsType[*auth.SessionError](err)
+	switch {
+	case errors.Is(err, auth.ErrStopped):
+		return false, &probe.Failure{Outcome: probe.Canceled, Err: err}
+	case !ok:
+		return false, err
+	}
+	f := &probe.Failure{Outcome: probe.LogonFailed, Code: uint32(e.Status), Text: e.Error(), Err: err}
+	switch {
+	case e.Status.NTStatus() == statusAccountLocked:
+		f.Outcome, f.Code = probe.LockedOut, statusAccountLocked
+	case e.Status.IsRestriction():
+		f.Outcome = probe.AccessDenied
+	case errors.Is(err, auth.ErrNoKDC): // nobody was asked
+		f.Outcome = probe.Unsupported
+	case e.Status == sspi.TargetUnknown:
+		f.Outcome, unknown = probe.Unsupported, true
+	case e.Status == sspi.NoAuthority, errors.Is(err, context.DeadlineExceeded):
+		f.Outcome = probe.Timeout
+	}
+	return unknown, f
+}
+
+// A sessionInitiator logs on to SMB by Windows' logon session: go-smb2's Initiator.
+type sessionInitiator struct {
+	ctx     context.Context //nolint:containedctx // of the conversation: go-smb2 hands none on
+	session *session
+	context *sspi.Context
+	key     []byte
+}
+
+// OID returns the mechanism's.
+func (i *sessionInitiator) OID() asn1.ObjectIdentifier {
+	if i.session.pkg == sspi.NTLM {
+		return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 2, 10} // [MS-NLMP] section 1.9
+	}
+	return asn1.ObjectIdentifier(gssapi.OIDKRB5.OID())
+}
+
+// InitSecContext returns the first token.
+func (i *sessionInitiator) InitSecContext() (token []byte, err error) {
+	i.context, token, err = i.session.take(i.ctx)
+	return token, err
+}
+
+// AcceptSecContext answers the host's token, which is its only one.
+func (i *sessionInitiator) AcceptSecContext(token []byte) ([]byte, error) {
+	out, err := i.session.answer(i.context, token)
+	if err != nil {
+		return nil, err
+	}
+	// Here, because what the library asks for later has no error: without a key it
+	// would believe whoever guesses that there is none.
+	if i.key, err = i.context.SessionKey(); err != nil {
+		return nil, i.session.fail(refusedByWindows(err))
+	}
+	return append([]byte{}, out...), nil
+}
+
+// Sum signs by the context.
+func (i *sessionInitiator) Sum(b []byte) []byte {
+	sum, err := i.context.Sign(sspi.Buffer{Type: sspi.Data, Data: bytes.Clone(b)})
+	if err != nil {
+		return nil
+	}
+	return sum
+}
+
+// SessionKey returns what SMB's own keys are derived from. It is asked for only once
+// the host's token was accepted.
+func (i *sessionInitiator) SessionKey() []byte { return i.key }

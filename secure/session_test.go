@@ -1,0 +1,299 @@
+package secure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oiweiwei/go-msrpc/ssp/gssapi"
+
+	"github.com/gpreach/gpreach/internal/auth"
+	"github.com/gpreach/gpreach/internal/sspi"
+	"github.com/gpreach/gpreach/internal/wire"
+	"github.com/gpreach/gpreach/probe"
+)
+
+func ticketed(service string) (*auth.Ticket, error) { return ticketFor(service), nil }
+
+// bySessionTo is a logon to a service by a session that Windows has a ticket for.
+func bySessionTo(v *visit, pkg sspi.Package, class string) *logon {
+	service := class + "/ws-001.corp.example"
+	return &logon{service: service, session: v.session(pkg, class, service)}
+}
+
+// What Windows says instead of a token, as an outcome.
+func TestFromSession(t *testing.T) {
+	for status, want := range map[sspi.Status]struct {
+		outcome probe.Outcome
+		code    uint32
+		unknown bool
+	}{
+		sspi.TargetUnknown: {probe.Unsupported, 0x80090303, true}, sspi.LogonDenied: {probe.LogonFailed, 0x8009030C, false},
+		sspi.TimeSkew: {probe.LogonFailed, 0x80090324, false}, sspi.WrongPrincipal: {probe.LogonFailed, 0x80090322, false},
+		sspi.NoAuthority: {probe.Timeout, 0x80090311, false}, sspi.NoCredentials: {probe.LogonFailed, 0x8009030E, false},
+		0x80070775: {probe.LockedOut, 0xC0000234, false}, 0xC0000234: {probe.LockedOut, 0xC0000234, false},
+		0x80070533: {probe.LogonFailed, 0x80070533, false}, 0xC0000193: {probe.LogonFailed, 0xC0000193, false},
+		0xC000006E: {probe.AccessDenied, 0xC000006E, false},
+	} {
+		w := &windows{ticket: ticketed, status: func(service string) sspi.Status {
+			if service == "host/dc1.corp.example" {
+				return sspi.OK
+			}
+			return status
+		}}
+		c := sessionOf(t, w)
+		_, _, err := c.Context(t.Context(), sspi.Kerberos, "cifs/ws-001", sspi.SMB)
+		unknown, err := fromSession(err)
+		f, ok := errors.AsType[*probe.Failure](err)
+		if !ok || f.Outcome != want.outcome || f.Code != want.code || unknown != want.unknown || !strings.Contains(f.Text, "SSPI status") {
+			t.Errorf("%v: %t, %+v", status, unknown, f)
+		}
+		if w.left() != 0 {
+			t.Errorf("%v: %d handles are left", status, w.left())
+		}
+	}
+	for _, tt := range []struct {
+		err  error
+		want probe.Outcome
+	}{
+		{auth.ErrStopped, probe.Canceled},
+		{&auth.SessionError{Err: context.DeadlineExceeded, Text: "Windows did not answer."}, probe.Timeout},
+		{&auth.SessionError{Err: sspi.ErrUnproved}, probe.LogonFailed},
+		{&auth.SessionError{Err: auth.ErrNoKDC}, probe.Unsupported},
+	} {
+		if _, err := fromSession(tt.err); !isFailure(err, tt.want) {
+			t.Errorf("%v: %v", tt.err, err)
+		}
+	}
+	if _, err := fromSession(context.Canceled); err != context.Canceled { //nolint:errorlint // it is handed on
+		t.Error(err)
+	}
+}
+
+func isFailure(err error, want probe.Outcome) bool {
+	f, ok := errors.AsType[*probe.Failure](err)
+	return ok && f.Outcome == want
+}
+
+// A host proves itself to Windows by SMB, or it gets nothing more.
+func TestSessionInitiator(t *testing.T) {
+	w := &windows{ticket: ticketed}
+	v := &visit{Logons: New(sessionOf(t, w), Options{})}
+	for _, tt := range []struct {
+		name  string
+		token func(first []byte) []byte
+		want  probe.Outcome
+	}{
+		{"nothing", func([]byte) []byte { return nil }, probe.WrongHost},
+		{"its own token", bytes.Clone, probe.WrongHost},
+		{"NTLM", func([]byte) []byte { return challengeOf(ntlmAlways) }, probe.WrongHost},
+		{"an AP-REP of another key", func([]byte) []byte { return pack("6f03300101") }, probe.WrongHost},
+		{"an AP-REP and more", func([]byte) []byte { return pack("6f03300101 00") }, probe.WrongHost},
+		{"too much", func([]byte) []byte { return append(pack("6f834000 00"), make([]byte, 0x400000)...) }, probe.WrongHost},
+		{"skew", func([]byte) []byte { return krbErrorOf(t, 37) }, probe.LogonFailed},
+		{"AP_ERR_MODIFIED", func([]byte) []byte { return krbErrorOf(t, 41) }, probe.WrongHost},
+	} {
+		by := bySessionTo(v, sspi.Kerberos, "cifs")
+		i := &sessionInitiator{ctx: t.Context(), session: by.session}
+		first, err := i.InitSecContext()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.AcceptSecContext(tt.token(first)); !isFailure(err, tt.want) || !isFailure(by.refused(), tt.want) || len(i.SessionKey()) != 0 {
+			t.Errorf("%s: %v, key of %d bytes", tt.name, err, len(i.SessionKey()))
+		}
+	}
+	v.endSessions()
+
+	by := bySessionTo(v, sspi.Kerberos, "cifs")
+	i := &sessionInitiator{ctx: t.Context(), session: by.session}
+	if _, err := i.InitSecContext(); err != nil {
+		t.Fatal(err)
+	}
+	sent := w.contexts[w.opened].smb.(*kerberosInitiator).proof.sent
+	framed, err := wrapToken(answer(t, key(1, 32), sent, key(2, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := i.AcceptSecContext(framed); err != nil || out == nil || !bytes.Equal(i.SessionKey(), key(2, 16).KeyValue) || by.refused() != nil {
+		t.Errorf("%x, %v, key %x", out, err, i.SessionKey())
+	}
+	if len(i.Sum([]byte("mechTypes"))) != 28 {
+		t.Error("it does not sign")
+	}
+	v.endSessions()
+	if i.Sum([]byte("mechTypes")) != nil || w.left() != 0 {
+		t.Errorf("%d handles are left", w.left())
+	}
+}
+
+// A token that Windows does not take is no proof; what Windows itself cannot do is no
+// fault of the host.
+func TestRefusedByWindows(t *testing.T) {
+	for err, want := range map[error]probe.Outcome{
+		sspi.WrongPrincipal: probe.WrongHost, sspi.InvalidToken: probe.WrongHost, sspi.MessageAltered: probe.WrongHost,
+		sspi.LogonDenied: probe.WrongHost, sspi.MutualAuthFailed: probe.WrongHost, sspi.Status(0xC0000234): probe.WrongHost,
+		sspi.ErrUnproved: probe.WrongHost, sspi.ErrHostToken: probe.WrongHost,
+		sspi.TimeSkew: probe.LogonFailed, sspi.InternalError: probe.LogonFailed, sspi.Unsupported: probe.LogonFailed,
+	} {
+		if f := refusedByWindows(err); f.Outcome != want || f.Text == "" || !errors.Is(f, err) {
+			t.Errorf("%v: %+v", err, f)
+		}
+	}
+}
+
+// After the stop Windows is not handed a host's token, nor asked for one of ours.
+func TestSessionStopped(t *testing.T) {
+	w := &windows{ticket: ticketed}
+	c := sessionOf(t, w)
+	v := &visit{Logons: New(c, Options{})}
+	i := &sessionInitiator{ctx: t.Context(), session: bySessionTo(v, sspi.Kerberos, "cifs").session}
+	if _, err := i.InitSecContext(); err != nil {
+		t.Fatal(err)
+	}
+	c.Stop("enough")
+	if _, err := i.AcceptSecContext(pack("6f03300101")); !isFailure(err, probe.Canceled) {
+		t.Errorf("%v", err)
+	}
+	by := bySessionTo(v, sspi.Kerberos, "host")
+	if _, _, err := by.session.take(t.Context()); !isFailure(err, probe.Canceled) || !isFailure(by.refused(), probe.Canceled) {
+		t.Errorf("%v", err)
+	}
+	v.endSessions()
+	if w.left() != 0 {
+		t.Errorf("%d handles are left", w.left())
+	}
+}
+
+// NTLM of the session answers strong challenges alone.
+func TestSessionNTLM(t *testing.T) {
+	w := &windows{ticket: ticketed, ntlm: withPassword(t)}
+	v := &visit{Logons: New(sessionOf(t, w), Options{AllowNTLM: true})}
+	for _, tt := range []struct {
+		class string
+		flags uint32
+		want  bool // it goes on to Windows
+	}{
+		{"cifs", ntlmAlways, true},
+		{"cifs", ntlmAlways &^ ntlm128, false},
+		{"cifs", ntlmAlways &^ ntlmExtended, false},
+		{"host", ntlmAlways, false},
+		{"host", ntlmAlways | ntlmSign | ntlmSeal, true},
+	} {
+		by := bySessionTo(v, sspi.NTLM, tt.class)
+		x, _, err := by.session.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = by.session.answer(x, challengeOf(tt.flags|4))             // REQUEST_TARGET
+		if handed := !errors.Is(err, wire.ErrGarbled); handed != tt.want { // what comes of it then is Windows' affair
+			t.Errorf("%s %#x: %v", tt.class, tt.flags, err)
+		}
+	}
+	v.endSessions()
+}
+
+// What this machine's policy may make Windows answer by is looked at before it is sent.
+func TestNTLMVersions(t *testing.T) {
+	authenticate := func(lm, nt int) []byte {
+		head := pack("4e544c4d53535000 03000000", uint16(lm), uint16(lm), uint32(64), uint16(nt), uint16(nt), uint32(64+lm), make([]byte, 36))
+		return append(head, make([]byte, lm+nt)...)
+	}
+	for _, tt := range []struct {
+		token []byte
+		want  bool
+	}{
+		{authenticate(24, 300), true},
+		{authenticate(24, 24), false},
+		{authenticate(0, 0), false},
+		{authenticate(24, 300)[:100], false},
+		{nil, false},
+	} {
+		if got := isNTLMv2(tt.token); got != tt.want {
+			t.Errorf("%d bytes: %t", len(tt.token), got)
+		}
+	}
+}
+
+// A host whose answers lack the sign of their headers is not believed, and gets no
+// call.
+func TestUnsignedHeaders(t *testing.T) {
+	signed, sealed := gssapi.Integrity, gssapi.Integrity|gssapi.Confidentiality
+	message := func(header, stub, trailer gssapi.Cap) *gssapi.MessageTokenEx {
+		return &gssapi.MessageTokenEx{Payloads: []*gssapi.PayloadEx{
+			{Capabilities: header, Payload: []byte("h")}, {Capabilities: stub, Payload: []byte("s")}, {Capabilities: trailer, Payload: []byte("t")},
+		}}
+	}
+	parts, err := partsOf(message(signed, sealed, signed))
+	if err != nil || len(parts) != 3 || parts[0].Type != sspi.SignedOnly || parts[1].Type != sspi.Data || parts[2].Type != sspi.SignedOnly || string(parts[1].Data) != "s" {
+		t.Errorf("%+v, %v", parts, err)
+	}
+	m := &sessionMechanism{}
+	for _, unsigned := range []*gssapi.MessageTokenEx{message(0, sealed, 0), message(signed, sealed, 0), message(0, sealed, signed), {}} {
+		if _, err := m.WrapEx(t.Context(), unsigned); err == nil {
+			t.Errorf("sends %+v", unsigned.Payloads)
+		}
+		if _, err := m.UnwrapEx(t.Context(), unsigned); err == nil {
+			t.Errorf("believes %+v", unsigned.Payloads)
+		}
+		if err := m.VerifySignatureEx(t.Context(), unsigned); err == nil {
+			t.Errorf("believes %+v", unsigned.Payloads)
+		}
+	}
+}
+
+// Two thousand hosts that say what Samba said to another, but for some bytes: none is
+// believed, and nothing of Windows' is left.
+func TestMutatedSession(t *testing.T) {
+	const hosts, budget = 2_000, 1 << 20
+	w := &windows{ticket: ticketed}
+	v := &visit{Logons: New(sessionOf(t, w), Options{})}
+	most := uint64(0)
+	var before, after runtime.MemStats
+	for seed := range hosts {
+		name, do, class := "smb_kerberos.hex", logOnTo, "cifs"
+		if seed%2 == 1 {
+			name, do, class = "rpc_kerberos.hex", bindTo, "host"
+		}
+		said := recorded(t, name)
+		if seed > 1 {
+			mutate(rand.New(rand.NewPCG(uint64(seed), 6)), said[:min(3, len(said))])
+		}
+		runtime.ReadMemStats(&before)
+		err := do(t, patience, v, bySessionTo(v, sspi.Kerberos, class), said...)
+		runtime.ReadMemStats(&after)
+		v.endSessions()
+		if err == nil {
+			t.Fatalf("seed %d: let in by anybody", seed)
+		}
+		if seed <= 1 && !isFailure(err, probe.WrongHost) {
+			t.Errorf("%s: %v", name, err)
+		}
+		most = max(most, after.TotalAlloc-before.TotalAlloc)
+	}
+	if t.Logf("at most %d KiB", most>>10); most > budget || w.left() != 0 {
+		t.Errorf("a host made us allocate %d bytes; %d handles are left", most, w.left())
+	}
+}
+
+// Where Windows does not answer, the step ends with the host's own time.
+func TestSessionDeadline(t *testing.T) {
+	w := &windows{ticket: ticketed}
+	c := sessionOf(t, w)
+	hangs := make(chan struct{})
+	w.status = func(string) sspi.Status { <-hangs; return sspi.OK }
+	v := &visit{Logons: New(c, Options{})}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, _, err := bySessionTo(v, sspi.Kerberos, "cifs").session.take(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	close(hangs)
+	v.endSessions()
+}
