@@ -19,8 +19,11 @@ type Cause struct {
 
 // String tells the cause in a few words, such as "TCP 135: connect timeout".
 func (c Cause) String() string {
-	if c.Owner == PowerOrPlace {
+	switch {
+	case c.Owner == PowerOrPlace:
 		return "no answer at all"
+	case c.Stage == Activate && c.Outcome == OK:
+		return c.where + ": no TCP port"
 	}
 	return c.where + ": " + strings.TrimSpace(string(c.Stage)+" "+string(c.Outcome))
 }

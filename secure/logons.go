@@ -72,24 +72,23 @@ type visit struct {
 // climb climbs one route.
 func (v *visit) climb(ctx context.Context, a *probe.Ascent) {
 	defer v.endSessions()
+	class := "host"
+	var way func(context.Context, *probe.Ascent, *logon)
 	switch {
-	case v.stopped():
 	case a.Rule.Route == probe.ByPipe:
-		if by := v.choose(ctx, a, "cifs"); by != nil {
-			v.pipe(ctx, a, by)
-		}
+		class, way = "cifs", v.pipe
 	case a.Rule.Object == rpc.EventLog:
-		if by := v.choose(ctx, a, "host"); by != nil {
-			v.eventLog(ctx, a, by)
-		}
+		way = v.eventLog
 	case a.Rule.Object == rpc.TaskScheduler:
-		if by := v.choose(ctx, a, "host"); by != nil {
-			v.schedule(ctx, a, by)
-		}
+		way = v.schedule
 	case a.Rule.Route == probe.ByDCOM:
-		if by := v.choose(ctx, a, "host"); by != nil {
-			v.wmi(ctx, a, by)
-		}
+		way = v.wmi
+	}
+	if way == nil || v.stopped() {
+		return
+	}
+	if by := v.choose(ctx, a, class); by != nil {
+		way(ctx, a, by)
 	}
 }
 
