@@ -11,7 +11,7 @@
 #   NAME-dc    10.77.0.10                 dc1.corp.example: DNS, Kerberos, LDAP, SMB, RPC
 #              10.77.0.101 - 10.77.0.130  nothing listens; for simulated hosts that a test starts there
 #
-# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-010 at 10.77.0.101 to 110,
+# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-030 at 10.77.0.101 to 130,
 # keytabs of them, and a crowd of other names of the domain controller: lab/populate.py. exec tells CMD of them by its environment:
 #
 #   GPREACH_LAB_DIR            the lab's files; keys/hosts.keytab, keys/gpadmin.keytab, keys/rc4only.keytab

@@ -114,7 +114,7 @@ func described(r *probe.Report) string {
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", f.Rule.ID, f.Verdict, f.Access)
 		for _, s := range f.Trail {
-			if s.WithCredential() && s.Outcome != probe.OK {
+			if s.Outcome != probe.OK {
 				fmt.Fprintf(&b, "    %s %s %s\n", s.Stage, s.Outcome, s.Detail)
 			}
 		}
