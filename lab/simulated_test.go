@@ -20,21 +20,26 @@ import (
 	"github.com/gpreach/gpreach/internal/winhost"
 )
 
-// simulateEnv makes this test binary a simulated host instead, at that address.
-const simulateEnv = "GPREACH_LAB_SIMULATE"
+// These make this test binary a simulated host instead, or those of simulatedFleet, at that address or from it on.
+const (
+	simulateEnv = "GPREACH_LAB_SIMULATE"
+	fleetEnv    = "GPREACH_LAB_FLEET"
+)
 
-// simulate serves a healthy client, or the fleet of the situations, until it is interrupted, when this process was
-// started for that.
+// simulate serves a healthy client, or the fleet of the situations, until it is interrupted, and then says what is left
+// behind on each host, when this process was started for that.
 func simulate() bool {
-	hosts := simulatedClient
-	if os.Getenv(fleetEnv) != "" {
-		hosts = simulatedFleet
-	} else if os.Getenv(simulateEnv) == "" {
+	hosts, first := simulatedClient, os.Getenv(simulateEnv)
+	if f := os.Getenv(fleetEnv); f != "" {
+		hosts, first = simulatedFleet, f
+	}
+	addr, err := netip.ParseAddr(first)
+	if err != nil {
 		return false
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	all, err := hosts()
+	all, err := hosts(addr)
 	if err == nil {
 		err = listen(ctx, all)
 	}
@@ -48,12 +53,8 @@ func simulate() bool {
 	return true
 }
 
-// simulatedClient is the healthy client.
-func simulatedClient() ([]*winhost.Host, error) {
-	addr, err := netip.ParseAddr(os.Getenv(simulateEnv))
-	if err != nil {
-		return nil, err
-	}
+// simulatedClient is the healthy client, which admits accounts of the lab's domain where it is to.
+func simulatedClient(addr netip.Addr) (hosts []*winhost.Host, err error) {
 	h := winhost.Client("ws-001.corp.example", addr)
 	h.StandaloneWMI()
 	if os.Getenv(admitEnv) != "" {
@@ -100,7 +101,7 @@ func simulated(t *testing.T, more ...string) {
 }
 
 // startSimulation starts what simulate does, with more in its environment, beside the domain controller. It ends with
-// the test, or before it by the function, which returns what each host then says is left behind on it.
+// the test, or before by the function that is returned, which returns what it then said.
 func startSimulation(t *testing.T, more ...string) (end func() string) {
 	t.Helper()
 	self, err := os.Executable()

@@ -16,17 +16,14 @@ import (
 	"github.com/gpreach/gpreach/internal/winhost"
 )
 
-// fleetEnv makes this test binary the hosts of simulatedFleet instead.
-const fleetEnv = "GPREACH_LAB_FLEET"
-
 // simulatedFleet is a host in each situation that a credential meets, in the order of winhost.LogonFleet: ws-001 and
-// on, members of the lab's domain, each with the keys of its own account there.
-func simulatedFleet() ([]*winhost.Host, error) {
+// on, members of the lab's domain, each with the keys of its own account there, and with the addresses from this on.
+func simulatedFleet(addr netip.Addr) ([]*winhost.Host, error) {
 	keytab, err := os.ReadFile(labFile("keys", "hosts.keytab"))
 	if err != nil {
 		return nil, err
 	}
-	d, addr := winhost.LogonFleet(), netip.MustParseAddr(idleAddr)
+	d := winhost.LogonFleet()
 	var hosts []*winhost.Host
 	for i, s := range d.Situations {
 		h := d.Host(s.Host)
@@ -41,62 +38,73 @@ func simulatedFleet() ([]*winhost.Host, error) {
 	return hosts, nil
 }
 
-// asWindows is a firewall that drops what a host's own would, and lets through what is served or refused.
+// asWindows is a firewall that drops what the hosts' own would, and lets through what is served or refused.
 func asWindows(hosts []*winhost.Host) string {
-	var open []string
+	var open, all []string
 	for _, h := range hosts {
+		all = append(all, h.Addrs[0].String())
 		for number, p := range h.Ports {
 			if p.Serve != nil || p.Fate == winhost.Refuse {
 				open = append(open, fmt.Sprintf("%s . %d", h.Addrs[0], number))
 			}
 		}
 	}
-	return fmt.Sprintf("ip daddr . tcp dport { %s } accept\n\t\tip daddr %s-%s drop",
-		strings.Join(open, ", "), hosts[0].Addrs[0], hosts[len(hosts)-1].Addrs[0])
+	return fmt.Sprintf("ip daddr . tcp dport { %s } accept\n\t\tip daddr { %s } drop", strings.Join(open, ", "), strings.Join(all, ", "))
 }
 
 // The whole ladder in each situation that a credential meets, by the program itself over the kernel's sockets, with
 // tickets of the real KDC and by NTLM. What it finds and says, and what is left behind on each host, is to the letter
 // what package secure's TestLogonSituations finds in memory: the golden files are that test's.
 func TestSituations(t *testing.T) {
-	hosts, err := simulatedFleet()
+	fleets, all := map[string][]*winhost.Host{}, []*winhost.Host(nil)
+	for by, first := range map[string]string{"kerberos": idleAddr, "ntlm": namelessAddr} {
+		hosts, err := simulatedFleet(netip.MustParseAddr(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleets[by], all = hosts, append(all, hosts...)
+	}
+	firewall(t, asWindows(all))
+	for by, hosts := range fleets {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			situations(t, by, hosts)
+		})
+	}
+}
+
+// situations asks a fleet by one mechanism, all of it at once.
+func situations(t *testing.T, by string, hosts []*winhost.Host) {
+	t.Helper()
+	golden, err := os.ReadFile(filepath.Join("..", "secure", "testdata", "situations_"+by+".txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	firewall(t, asWindows(hosts))
-	for _, by := range []string{"kerberos", "ntlm"} {
-		t.Run(by, func(t *testing.T) {
-			golden, err := os.ReadFile(filepath.Join("..", "secure", "testdata", "situations_"+by+".txt"))
-			if err != nil {
-				t.Fatal(err)
+	var targets []string
+	for _, h := range hosts {
+		target := h.DNSName
+		if by == "ntlm" {
+			target = h.Addrs[0].String()
+		}
+		targets = append(targets, target)
+	}
+	end := startSimulation(t, fleetEnv+"="+hosts[0].Addrs[0].String())
+	args := append([]string{"check", "-o", "ndjson", "--allow-ntlm", "--timeout", "4s", "--deadline", "1m"}, as(t, "gpadmin")...)
+	stdout, stderr, code := run(t, append(args, targets...)...)
+	left := strings.Split(strings.TrimSpace(end()), "\n")
+	told := strings.Split(strings.TrimRight(string(golden), "\n"), "\n\n")
+	if code != 1 || len(left) != len(hosts) || len(told) != len(hosts) {
+		t.Fatalf("exit %d, %d of %d hosts tell what is left, %d are in the golden file\n%s", code, len(left), len(hosts), len(told), stderr)
+	}
+	seen := describedAll(t, by, stdout)
+	for i, s := range winhost.LogonFleet().Situations {
+		t.Run(s.Name, func(t *testing.T) {
+			got := fmt.Sprintf("%s: %s\n%s", s.Name, s.About, seen[targets[i]])
+			if left[i] != fmt.Sprintf("%+v", winhost.Left{}) {
+				got += fmt.Sprintf("  left behind: %s\n", left[i])
 			}
-			args := append([]string{"check", "-o", "ndjson", "--allow-ntlm", "--timeout", "4s", "--deadline", "60s"}, as(t, "gpadmin")...)
-			var targets []string
-			for _, h := range hosts {
-				if by == "ntlm" {
-					targets = append(targets, h.Addrs[0].String())
-				} else {
-					targets = append(targets, h.DNSName)
-				}
-			}
-			end := startSimulation(t, fleetEnv+"=1")
-			stdout, stderr, code := run(t, append(args, targets...)...)
-			left := strings.Split(strings.TrimSpace(end()), "\n")
-			if code != 1 || len(left) != len(hosts) {
-				t.Fatalf("exit %d, %q is left behind\n%s", code, left, stderr)
-			}
-			seen := describedAll(t, by, stdout)
-			all := strings.SplitAfter(string(golden), "\n\n")
-			for i, s := range winhost.LogonFleet().Situations {
-				t.Run(s.Name, func(t *testing.T) {
-					got := fmt.Sprintf("%s: %s\n%s", s.Name, s.About, seen[targets[i]])
-					if left[i] != fmt.Sprintf("%+v", winhost.Left{}) {
-						got += fmt.Sprintf("  left behind: %s\n", left[i])
-					}
-					if diff := cmp.Diff(all[i], got+"\n"); diff != "" {
-						t.Errorf("%s: -memory +lab\n%s", targets[i], diff)
-					}
-				})
+			if diff := cmp.Diff(told[i]+"\n", got); diff != "" {
+				t.Errorf("%s: -memory +lab\n%s", targets[i], diff)
 			}
 		})
 	}

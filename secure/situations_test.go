@@ -102,7 +102,7 @@ func climbAll(t *testing.T, by string, all *strings.Builder) {
 }
 
 // described is what a report says of the operations and of the rules with access, with
-// the steps with the credential that are not ok.
+// the steps that are not ok. The lab's TestSituations makes the same of NDJSON.
 func described(r *probe.Report) string {
 	var b strings.Builder
 	for _, o := range r.Operations {
