@@ -152,9 +152,12 @@ answers() { on_gpmc timeout 1 bash -c "exec 3<>/dev/tcp/$dc_ip/$1" 2>/dev/null; 
 resolves() { on_gpmc timeout 1 getent ahostsv4 dc1.corp.example; }
 eventlog_mapped() { on_gpmc timeout 5 rpcclient -N "ncacn_ip_tcp:${dc_ip}[135]" -c epmlookup | grep -i "$eventlog6"; }
 
-# The first open of the pipe starts the processes behind it, which takes long on a busy machine. With idle_seconds they
-# stay.
-opens_pipe() { PASSWD=$GPREACH_LAB_PASSWORD_ADMINISTRATOR on_gpmc timeout 20 rpcclient -U CORP/Administrator "$dc_ip" -c 'eventlog_numrecord System'; }
+# Samba starts the processes behind a pipe when it is first opened, which takes seconds on a busy machine; by
+# idle_seconds they then stay.
+opens_pipe() {
+    PASSWD=$GPREACH_LAB_PASSWORD_ADMINISTRATOR on_gpmc timeout 20 \
+        rpcclient -U CORP/Administrator "$dc_ip" -c 'eventlog_numrecord System'
+}
 
 # wait_for CMD..: until CMD succeeds; fails after 60 s, or at once when Samba has ended
 wait_for() {
