@@ -68,12 +68,12 @@ func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 
 // A report is what the tests look at of a line of NDJSON.
 type report struct {
-	Target, Address string
-	Identity        struct{ Computer, DNS, Domain string }
-	Operations      []struct{ Operation, Status string }
-	Findings        []struct {
-		Rule, Verdict string
-		Trail         []struct{ Stage, Peer, Outcome, Detail string }
+	Target, Address, Credential string
+	Identity                    struct{ Computer, DNS, Domain string }
+	Operations                  []struct{ Operation, Status, Reason string }
+	Findings                    []struct {
+		Rule, Verdict, Access, Reason, Fix string
+		Trail                              []struct{ Stage, Peer, Outcome, Detail string }
 	}
 }
 

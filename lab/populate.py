@@ -22,6 +22,7 @@ BASE = "DC=corp,DC=example"
 DNS = "corp.example"
 NORMAL, DISABLED, FOREVER, MACHINE = 0x200, 0x2, 0x10000, 0x1000
 AES = "24"  # msDS-SupportedEncryptionTypes: AES128 and AES256
+COMPUTERS = range(1, 31)  # WS-001 to WS-030
 NEVER = str(0x7FFFFFFFFFFFFFFF)
 HASHES = f"local_oid:{dsdb.DSDB_CONTROL_BYPASS_PASSWORD_HASH_OID}:0"  # what is stored of a password may be set
 
@@ -93,9 +94,9 @@ def computer(number, **more):
 
 
 def computers():
-    """WS-001 to WS-008 take AES tickets; WS-009 and WS-010 were never told, so theirs are RC4."""
-    for number in range(1, 11):
-        computer(number, **({"msDS-SupportedEncryptionTypes": AES} if number <= 8 else {}))
+    """They take AES tickets, but for WS-009 and WS-010, which were never told: theirs are RC4."""
+    for number in COMPUTERS:
+        computer(number, **({} if number in (9, 10) else {"msDS-SupportedEncryptionTypes": AES}))
 
 
 def crowd():
@@ -117,7 +118,7 @@ def keytabs(folder):
     def export(file, principal):
         net.export_keytab(keytab=os.path.join(folder, file), principal=principal)
 
-    for number in range(1, 11):
+    for number in COMPUTERS:
         name = f"ws-{number:03}"
         for principal in (f"host/{name}.{DNS}", f"cifs/{name}.{DNS}", f"{name.upper()}$"):
             export("hosts.keytab", principal)

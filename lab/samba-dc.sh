@@ -9,9 +9,9 @@
 #
 #   NAME-gpmc  10.77.0.1                  where gpreach runs; names are looked up at the DC
 #   NAME-dc    10.77.0.10                 dc1.corp.example: DNS, Kerberos, LDAP, SMB, RPC
-#              10.77.0.101 - 10.77.0.130  nothing listens; for simulated hosts that a test starts there
+#              10.77.0.101 - 10.77.0.160  nothing listens; for simulated hosts that a test starts there
 #
-# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-010 at 10.77.0.101 to 110,
+# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-030 at 10.77.0.101 to 130,
 # keytabs of them, and a crowd of other names of the domain controller: lab/populate.py. exec tells CMD of them by its environment:
 #
 #   GPREACH_LAB_DIR            the lab's files; keys/hosts.keytab, keys/gpadmin.keytab, keys/rc4only.keytab
@@ -60,7 +60,7 @@ network_up() {
     ip link add eth0 netns "$gpmc" type veth peer name eth0 netns "$dc"
     {
         echo "addr add $dc_ip/24 dev eth0"
-        for i in {101..130}; do echo "addr add 10.77.0.$i/24 dev eth0"; done
+        for i in {101..160}; do echo "addr add 10.77.0.$i/24 dev eth0"; done
         echo "link set eth0 up"
     } | ip -n "$dc" -batch -
     ip -n "$gpmc" addr add 10.77.0.1/24 dev eth0
@@ -91,6 +91,8 @@ write_config() {
     rpc server dynamic port range = 49152-49200
     server signing = mandatory
     prefork children = 1
+    rpcd_classic:idle_seconds = 86400
+    rpcd_winreg:idle_seconds = 86400
     dns forwarder =
     load printers = no
     disable spoolss = yes
@@ -150,6 +152,13 @@ answers() { on_gpmc timeout 1 bash -c "exec 3<>/dev/tcp/$dc_ip/$1" 2>/dev/null; 
 resolves() { on_gpmc timeout 1 getent ahostsv4 dc1.corp.example; }
 eventlog_mapped() { on_gpmc timeout 5 rpcclient -N "ncacn_ip_tcp:${dc_ip}[135]" -c epmlookup | grep -i "$eventlog6"; }
 
+# Samba starts the processes behind a pipe when it is first opened, which takes seconds on a busy machine; by
+# idle_seconds they then stay.
+opens_pipe() {
+    PASSWD=$GPREACH_LAB_PASSWORD_ADMINISTRATOR on_gpmc timeout 20 \
+        rpcclient -U CORP/Administrator "$dc_ip" -c 'eventlog_numrecord System'
+}
+
 # wait_for CMD..: until CMD succeeds; fails after 60 s, or at once when Samba has ended
 wait_for() {
     local deadline=$((SECONDS + 60))
@@ -168,6 +177,7 @@ start() {
     wait_for answers 445
     wait_for resolves
     wait_for eventlog_mapped
+    wait_for opens_pipe
 }
 
 up() {

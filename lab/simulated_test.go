@@ -6,55 +6,103 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gpreach/gpreach/internal/winhost"
 )
 
-// simulateEnv makes this test binary a simulated host instead, at that address.
-const simulateEnv = "GPREACH_LAB_SIMULATE"
+// These make this test binary a simulated host instead, or those of simulatedFleet, at that address or from it on.
+const (
+	simulateEnv = "GPREACH_LAB_SIMULATE"
+	fleetEnv    = "GPREACH_LAB_FLEET"
+)
 
-// simulate serves a healthy client until it is interrupted, when this process
-// was started for that.
+// simulate serves a healthy client, or the fleet of the situations, until it is interrupted, and then says what is left
+// behind on each host, when this process was started for that.
 func simulate() bool {
-	addr, err := netip.ParseAddr(os.Getenv(simulateEnv))
+	hosts, first := simulatedClient, os.Getenv(simulateEnv)
+	if f := os.Getenv(fleetEnv); f != "" {
+		hosts, first = simulatedFleet, f
+	}
+	addr, err := netip.ParseAddr(first)
 	if err != nil {
 		return false
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	h := winhost.Client("ws-001.corp.example", addr)
-	h.StandaloneWMI()
-	if os.Getenv(admitEnv) != "" {
-		if err := admit(h); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	all, err := hosts(addr)
+	if err == nil {
+		err = listen(ctx, all)
 	}
-	left := len(h.Ports)
-	err = h.Listen(ctx, func(port uint16) (net.Listener, error) {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(addr.String(), strconv.Itoa(int(port))))
-		if left--; err == nil && left == 0 {
-			fmt.Println("listening")
-		}
-		return l, err
-	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	for _, h := range all {
+		fmt.Printf("%+v\n", h.Left())
+	}
 	return true
+}
+
+// simulatedClient is the healthy client, which admits accounts of the lab's domain where it is to.
+func simulatedClient(addr netip.Addr) (hosts []*winhost.Host, err error) {
+	h := winhost.Client("ws-001.corp.example", addr)
+	h.StandaloneWMI()
+	if os.Getenv(admitEnv) != "" {
+		err = admit(h)
+	}
+	return []*winhost.Host{h}, err
+}
+
+// listen serves the ports of hosts at their addresses until the context ends, and says when it listens on all of them.
+func listen(parent context.Context, hosts []*winhost.Host) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	var awaited atomic.Int64
+	for _, h := range hosts {
+		for _, p := range h.Ports {
+			if p.Serve != nil {
+				awaited.Add(1)
+			}
+		}
+	}
+	var serving sync.WaitGroup
+	for _, h := range hosts {
+		serving.Go(func() {
+			cancel(h.Listen(ctx, func(port uint16) (net.Listener, error) {
+				l, err := new(net.ListenConfig).Listen(ctx, "tcp", netip.AddrPortFrom(h.Addrs[0], port).String())
+				if err == nil && awaited.Add(-1) == 0 {
+					fmt.Println("listening")
+				}
+				return l, err
+			}))
+		})
+	}
+	serving.Wait()
+	if parent.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
 }
 
 // simulated starts a simulated host beside the domain controller, at idleAddr, with more in its environment.
 func simulated(t *testing.T, more ...string) {
+	t.Helper()
+	startSimulation(t, append(more, simulateEnv+"="+idleAddr)...)
+}
+
+// startSimulation starts what simulate does, with more in its environment, beside the domain controller. It ends with
+// the test, or before by the function that is returned, which returns what it then said.
+func startSimulation(t *testing.T, more ...string) (end func() string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -62,23 +110,28 @@ func simulated(t *testing.T, more ...string) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := onDC(ctx, t, self)
-	cmd.Env = append(append(os.Environ(), simulateEnv+"="+idleAddr), more...)
+	cmd.Env = append(os.Environ(), more...)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	out, err := cmd.StdoutPipe()
+	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	out := bufio.NewReader(pipe)
+	end = sync.OnceValue(func() string {
 		stop()
+		rest, _ := io.ReadAll(out)
 		_ = cmd.Wait() // it was told to end
+		return string(rest)
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listening\n" {
-		t.Fatalf("the simulated host says %q, %v", line, err)
+	t.Cleanup(func() { end() })
+	if line, err := out.ReadString('\n'); line != "listening\n" {
+		t.Fatalf("the simulation says %q, %v", line, err)
 	}
+	return end
 }
 
 // The simulated host is worth something only while gpreach and clients that

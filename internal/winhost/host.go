@@ -88,17 +88,20 @@ func Server(name string, addrs ...netip.Addr) *Host {
 }
 
 func newHost(name string, build, eventLog, schedule uint16, addrs []netip.Addr) *Host {
-	label, domain, _ := strings.Cut(name, ".")
-	h := &Host{
-		Addrs: addrs, Name: strings.ToUpper(label[:min(len(label), 15)]), DNSName: name, Domain: domain,
-		Build: build, RTT: 2 * time.Millisecond, Endpoints: endpoints(eventLog, schedule),
-	}
+	h := &Host{Build: build, RTT: 2 * time.Millisecond, Endpoints: endpoints(eventLog, schedule)}
+	h.Rename(name, addrs...)
 	h.Ports = map[uint16]Port{
 		mapperPort: {Serve: h.RPCSS().Serve},
 		eventLog:   {Serve: h.RPC(eventService()).Serve},
 		schedule:   {Serve: h.Schedule().Serve},
 	}
 	return h
+}
+
+// Rename gives the host another name, the domain in it, and other addresses.
+func (h *Host) Rename(name string, addrs ...netip.Addr) {
+	label, domain, _ := strings.Cut(name, ".")
+	h.Name, h.DNSName, h.Domain, h.Addrs = strings.ToUpper(label[:min(len(label), 15)]), name, domain, addrs
 }
 
 // RPC returns a service of these interfaces, whose options may still be set.
