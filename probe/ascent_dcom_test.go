@@ -40,7 +40,7 @@ func TestAccessOfWMI(t *testing.T) {
 		reason    string // of the first of both rules that is not granted, or of the second
 	}{
 		{"let in", byActivation, overTCP, false, "ready ready WMI reachable granted " + tasks, "needs Administrators of the host and was not tried."},
-		{"rehearsed", byActivation, asTasks, false, "ready ready WMI reachable granted " + tasks, "stored nothing"},
+		{"rehearsed", byActivation, asTasks, false, "ready ready WMI reachable granted " + tasks, "asked to store none"},
 		{"not tried", nil, overTCP, false, "unproven unproven WMI unknown untested " + tasks, "The credential was not tried there."},
 		{"the KDC is silent", but(byActivation, 0, context.DeadlineExceeded), overTCP, false, "unproven unproven WMI unknown untested (network firewall) " + tasks, "No ticket could be had"},
 		{"activation denied", but(byActivation, 3, denied), overTCP, false, "denied denied WMI unknown denied (rights of the account) " + tasks, "Distributed COM Users"},
@@ -56,6 +56,10 @@ func TestAccessOfWMI(t *testing.T) {
 		{"a namespace missing", append(but(byActivation, 6, says(probe.Unsupported, 0x8004100E)), rung{stage: probe.Call}), overTCP, false, "unproven unproven WMI reachable untested (service on the host) " + tasks, "rsop.mof"},
 		{"stopped at the port", but(byActivation, 5, context.Canceled), overTCP, false, "unproven unproven WMI unknown untested " + tasks, "given up"},
 		{"tasks denied", byActivation, but(overTCP, 4, denied), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "not in Administrators"},
+		{"the rehearsal fails", byActivation, but(asTasks, 5, says(probe.Unsupported, 0x8004131A)), false, "ready ready WMI reachable granted TASK reachable granted", "did not validate a task"},
+		{"the rehearsal is not answered", byActivation, but(asTasks, 5, context.DeadlineExceeded), false, "ready ready WMI reachable granted TASK reachable granted", "did not validate a task"},
+		{"the tasks refused by a fault", byActivation, but(overTCP, 3, says(probe.AccessDenied, 5)), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "before any right was looked at"},
+		{"the activation refused by a fault", but(byActivation, 3, says(probe.Unsupported, 0x721)), overTCP, false, "unreachable unreachable WMI unreachable untested (service on the host) " + tasks, "refuses the call that activates WMI"},
 		{"the rehearsal denied", byActivation, but(asTasks, 5, denied), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "to register the task"},
 	}
 	for _, tt := range tests {

@@ -162,7 +162,7 @@ func (c *climb) word(r *Report, f *Finding, seen *sighting) {
 		}
 		return
 	}
-	a := adviceOn(s.place, s.step.Outcome)
+	a := s.advice()
 	tell := ""
 	if a.owner == "" {
 		if a.owner, tell = s.firewall(r.Findings); a.owner == NetworkFirewall {

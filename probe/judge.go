@@ -90,6 +90,7 @@ func judgeDynamic(r Rule, last Step, with Trail, mapper Verdict) Verdict {
 
 // judgeAccess tells whether the credential was let in, of a trail's steps with it.
 // A KDC that does not know the host decides upon the mechanism, where steps follow.
+// A rehearsal comes after what grants access, and can only show that it is denied.
 func judgeAccess(t Trail) Access {
 	_, with := t.anonymous()
 	access := Untested
@@ -98,6 +99,7 @@ func judgeAccess(t Trail) Access {
 	}
 	for i, s := range with {
 		switch {
+		case s.rehearsed && !s.refuses():
 		case s.Outcome == OK, s.by == byKDC && s.Outcome == Unsupported && i < len(with)-1:
 		case s.refuses():
 			return Denied

@@ -76,7 +76,7 @@ const (
 const (
 	reasonProof = `What answers on {peer} did not prove that it is the host that was meant ({detail}), so it got nothing of the credential.`
 	fixProof    = `Compare the name in DNS with the host that has the address; where they agree, look for two computer accounts with the same service name (setspn -X), and join the host anew if its password in the directory is an old one.`
-	fixLogon    = `{key}Look at the host's clock, and at its user rights "Access this computer from the network" and "Deny access to this computer from the network".`
+	fixLogon    = `Look at the host's clock, and at its user rights "Access this computer from the network" and "Deny access to this computer from the network".`
 	fixAccount  = `Look at the account in the directory, correct the credential, and run it again: nothing more was tried with it.`
 	fixReaders  = `Add the account to the group Event Log Readers or Administrators of the host`
 )
@@ -150,7 +150,7 @@ var advices = map[place]map[Outcome]advice{
 	atKDC: {
 		Unsupported:  {Directory, `The directory gives no ticket for this host: {detail}.`, `{ticket}.`},
 		AccessDenied: {Rights, `The KDC's policy keeps this account from this host: {detail}.`, `Look at the authentication policies of the account ("Log On To", policy silos) in the directory.`},
-		LogonFailed:  {Directory, `The KDC takes the credential no longer: {detail}.`, fixAccount},
+		LogonFailed:  {Directory, `The KDC refuses the credential: {detail}.`, fixAccount},
 		LockedOut:    {Directory, `The account is locked: {detail}.`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
 		Timeout:      {NetworkFirewall, `No ticket could be had for this host: {detail}.`, `Look at the way from this machine to TCP 88 of the domain controllers.`},
 		anyOther:     {Directory, `No ticket could be had for this host: {detail}.`, `Look at the domain controller's log, and run it again.`},
@@ -160,7 +160,7 @@ var advices = map[place]map[Outcome]advice{
 	},
 	atLogon: {
 		AccessDenied: {Rights, `The host does not let the account log on over SMB ({detail}).`, fixLogon},
-		LogonFailed:  {Rights, `The host refuses the logon ({detail}).`, fixLogon},
+		LogonFailed:  {Rights, `The host refuses the logon over SMB ({detail}).`, fixLogon},
 		LockedOut:    {Directory, `The host says that the account is locked ({detail}).`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
 		WrongHost:    {NameService, reasonProof, fixProof},
 		Unsupported:  {HostService, `The host negotiates SMB but takes none of the ways to log on ({detail}).`, `Look at the host's policies for Kerberos and NTLM ("Network security: Restrict NTLM").`},

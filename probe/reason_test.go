@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,14 @@ func TestAdvices(t *testing.T) {
 					fmt.Fprintf(&all, "%s: %s\n  %s\n  %s\n  %s\n\n", spot.at, o, cmp.Or(a.owner, "as the trails tell"), reason, fix)
 				}
 			}
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(refusals)) {
+		for _, by := range []string{"kerberos", "ntlm"} {
+			s := scene{rule: rules[0], asked: Operations(), step: logOn, place: atLogon, seen: &sighting{credential: by}}
+			s.step.Outcome, s.step.code = LogonFailed, code
+			a := s.advice()
+			fmt.Fprintf(&all, "%s, by %s: 0x%X\n  %s\n  %s\n\n", atLogon, by, code, a.owner, s.fill(a.fix, ""))
 		}
 	}
 	const path = "testdata/advice.txt"

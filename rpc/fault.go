@@ -48,11 +48,12 @@ func (r *Rejected) Error() string {
 }
 
 // The statuses that mean access denied: the Win32 code, which Windows puts into
-// faults bare, as an HRESULT, and as an NTSTATUS.
+// faults bare, as an HRESULT, and as an NTSTATUS; and DCOM's own.
 const (
 	statusAccessDenied   = 0x00000005
 	hresultAccessDenied  = 0x80070005
 	ntstatusAccessDenied = 0xC0000022
+	dcomAccessDenied     = 0x8001011B // RPC_E_ACCESS_DENIED
 )
 
 // Reasons of a bind_nak that are about the logon, [MS-RPCE] section 2.2.2.5.
@@ -68,7 +69,14 @@ func IsDenied(err error) bool {
 		return nak.Reason == nakAuthTypeNotRecognized || nak.Reason == nakInvalidChecksum
 	}
 	status, ok := statusOf(err)
-	return ok && (status == statusAccessDenied || status == hresultAccessDenied || status == ntstatusAccessDenied)
+	if !ok {
+		return false
+	}
+	switch status {
+	case statusAccessDenied, hresultAccessDenied, ntstatusAccessDenied, dcomAccessDenied:
+		return true
+	}
+	return false
 }
 
 // IsUnsupported reports whether err is an answer in RPC that refuses for a

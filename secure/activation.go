@@ -10,7 +10,7 @@ import (
 const (
 	comMajor, comMinor = 5, 7
 	differentMachine   = 2 // destCtx, [MS-DCOM] section 2.2.22.1
-	identify           = 2 // RPC_C_IMP_LEVEL_IDENTIFY: all that a host may do with the logon
+	identify           = 2 // RPC_C_IMP_LEVEL_IDENTIFY, which hosts ignore: section 2.2.22.2.4.1
 	referent           = 0x20000
 	customHeaderLen    = 48 // without its arrays
 )

@@ -1,5 +1,6 @@
 // Package secure climbs on with a credential where a route was climbed without
-// one: over SMB to the pipe of the event log, and by RPC to EventLog's own port.
+// one: over SMB to the pipe of the event log, by RPC to EventLog's and Task
+// Scheduler's own ports, and through DCOM to WMI at the port that it names.
 // It tries steps and says what came of each; what they mean probe decides.
 //
 // One mechanism is used at a host, chosen before the first byte: Kerberos, or,

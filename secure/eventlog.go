@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/oiweiwei/go-msrpc/dcerpc"
-	"github.com/oiweiwei/go-msrpc/midl/uuid"
 
 	"github.com/gpreach/gpreach/internal/guard"
 	"github.com/gpreach/gpreach/probe"
@@ -59,7 +58,11 @@ func (v *visit) eventLog(ctx context.Context, a *probe.Ascent, by *logon) {
 func (r *rpcClimb) try(do func(context.Context, *probe.Step) error) func(context.Context, *probe.Step) error {
 	return func(ctx context.Context, s *probe.Step) error {
 		err := r.talk.Do(ctx, r.unlessStopped(func() error { return do(ctx, s) }))
-		return r.fromHost(ctx, r.conn, r.refusal(err))
+		err = r.fromHost(ctx, r.conn, r.refusal(err))
+		if f, ok := errors.AsType[*probe.Failure](err); ok && r.conn.Fault() != 0 && s.Detail != "" {
+			f.Text = s.Detail + ": " + f.Text // a fault does not name what was asked for
+		}
+		return err
 	}
 }
 
@@ -139,9 +142,5 @@ func (o *onlyOnce) DialContext(context.Context, string, string) (net.Conn, error
 }
 
 func syntaxOf(s rpc.Syntax) *dcerpc.SyntaxID {
-	u := new(uuid.UUID)
-	if err := u.DecodeBinary(s.UUID[:]); err != nil {
-		return nil
-	}
-	return &dcerpc.SyntaxID{IfUUID: u, IfVersionMajor: s.Major, IfVersionMinor: s.Minor}
+	return &dcerpc.SyntaxID{IfUUID: uuidOf(s.UUID), IfVersionMajor: s.Major, IfVersionMinor: s.Minor}
 }

@@ -24,9 +24,8 @@ const (
 	queryOldestToNewest = 0x00000100 // EvtReadOldestToNewest
 	everyEvent          = "*"
 
-	maxChannels   = 16  // statuses of one query, which names one channel
-	maxChannel    = 512 // characters of a channel's name
-	queryReferent = 0x20000
+	maxChannels = 16  // statuses of one query, which names one channel
+	maxChannel  = 512 // characters of a channel's name
 )
 
 // A contextHandle is a handle that a host gave, C706 section 14.3.7.
@@ -96,7 +95,7 @@ func (*logQuery) OpName() string { return "EvtRpcRegisterLogQuery" }
 
 // MarshalNDRRequest writes path, query and flags.
 func (q *logQuery) MarshalNDRRequest(_ context.Context, w ndr.Writer) error {
-	_ = w.WriteData(uint32(queryReferent))
+	_ = w.WriteData(uint32(referent))
 	writeString(w, q.channel)
 	writeString(w, everyEvent)
 	_ = w.WriteData(uint32(queryChannelPath | queryOldestToNewest))
@@ -146,7 +145,7 @@ func (q *logQuery) failure() error {
 		switch status {
 		case 0:
 		case win32AccessDenied:
-			return &probe.Failure{Outcome: probe.AccessDenied, Code: status, Text: q.channel + ": error 5 (ERROR_ACCESS_DENIED)"}
+			return &probe.Failure{Outcome: probe.AccessDenied, Code: accessDenied, Text: q.channel + ": error 5 (ERROR_ACCESS_DENIED)"}
 		case win32ChannelNotFound:
 			return &probe.Failure{Outcome: probe.Unsupported, Code: status, Text: q.channel + ": error 15007 (ERROR_EVT_CHANNEL_NOT_FOUND)"}
 		default:

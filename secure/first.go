@@ -24,6 +24,7 @@ func (v *visit) logOnFirst(ctx context.Context, a *probe.Ascent) bool {
 		if conn == nil {
 			return
 		}
+		v.askedSMB = true
 		a.Use(string(byNTLM))
 		p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 		p.talk.Hold(p.conn)

@@ -11,6 +11,8 @@ const (
 	accessDenied       = 0x80070005 // E_ACCESSDENIED
 	classNotRegistered = 0x80040154 // REGDB_E_CLASSNOTREG
 	wbemAccessDenied   = 0x80041003 // WBEM_E_ACCESS_DENIED
+	rpcAccessDenied    = 0x8001011B // RPC_E_ACCESS_DENIED
+	serviceDisabled    = 0x80070422 // ERROR_SERVICE_DISABLED
 
 	severityError = 1 << 31
 )
@@ -26,9 +28,9 @@ func returned(what string, result uint32) error {
 		f.Text += " (" + name + ")"
 	}
 	switch result {
-	case accessDenied, wbemAccessDenied:
+	case accessDenied, wbemAccessDenied, rpcAccessDenied:
 		f.Outcome = probe.AccessDenied
-	case classNotRegistered:
+	case classNotRegistered, serviceDisabled:
 		f.Outcome = probe.NotRegistered
 	}
 	return f
@@ -48,6 +50,8 @@ func resultName(result uint32) string {
 		return "CO_E_RUNAS_LOGON_FAILURE"
 	case 0x80010108:
 		return "RPC_E_DISCONNECTED"
+	case rpcAccessDenied:
+		return "RPC_E_ACCESS_DENIED"
 	case classNotRegistered:
 		return "REGDB_E_CLASSNOTREG"
 	case 0x80040155:
@@ -67,6 +71,8 @@ func resultName(result uint32) string {
 	case 0x80041033:
 		return "WBEM_E_SHUTTING_DOWN"
 	case 0x80041045:
+		return "WBEM_E_SERVER_TOO_BUSY"
+	case 0x8004106C:
 		return "WBEM_E_QUOTA_VIOLATION"
 	case 0x80041064:
 		return "WBEM_E_LOCAL_CREDENTIALS"
@@ -82,7 +88,7 @@ func resultName(result uint32) string {
 		return "E_OUTOFMEMORY"
 	case 0x80070057:
 		return "E_INVALIDARG"
-	case 0x80070422:
+	case serviceDisabled:
 		return "ERROR_SERVICE_DISABLED"
 	case 0x800706BA:
 		return "RPC_S_SERVER_UNAVAILABLE"

@@ -64,6 +64,7 @@ type visit struct {
 	*Logons
 	target    probe.Target
 	mechanism mechanism
+	askedSMB  bool       // was logged on to by SMB, or refused it
 	loggedOn  bool       // by SMB
 	triedSMB  bool       // for the sake of other services
 	sessions  []*session // of the climb under way
@@ -146,7 +147,11 @@ func (v *visit) choose(ctx context.Context, a *probe.Ascent, class string) *logo
 		return nil
 	case a.Rule.Route != probe.ByPipe && !v.logOnFirst(ctx, a):
 		// NTLM by RPC cannot tell a wrong password from missing rights.
-		a.Warn("the credential was used on no port but SMB's: NTLM is tried elsewhere only after a logon there")
+		if v.askedSMB {
+			a.Warn("the credential was used on no port but SMB's: NTLM is tried elsewhere only after a logon there")
+		} else {
+			a.Warn("the credential was not used: NTLM is tried only after a logon over SMB, which could not be asked for")
+		}
 		return nil
 	}
 	a.Use(string(byNTLM))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"slices"
 
 	smb2 "github.com/cloudsoda/go-smb2"
 
@@ -29,11 +28,6 @@ const (
 	krbNoKey          = 45 // KRB_AP_ERR_NOKEY
 	krbBadKeyVersion  = 44 // KRB_AP_ERR_BADKEYVER
 )
-
-// notOfAccount are the errors by which a KDC refuses no account: it has no key of the
-// service (KDC_ERR_ETYPE_NOSUPP), cannot serve (KDC_ERR_SVC_UNAVAILABLE), failed
-// (KRB_ERR_GENERIC), or our ticket-granting ticket has expired.
-var notOfAccount = []int32{0, 14, 29, 60, krbTicketExpired}
 
 // A source is the guarded connection that a library's error came by.
 type source interface {
@@ -65,8 +59,7 @@ func (l *Logons) fromKDC(err error) (peer string, unknown bool, out error) {
 		unknown = true
 	case k.Code == krbPolicy:
 		f.Outcome = probe.AccessDenied
-	case slices.Contains(notOfAccount, k.Code):
-	default:
+	case k.Stops(), k.Code == krbSkew:
 		f.Outcome = probe.LogonFailed
 	}
 	return k.KDC, unknown, f
@@ -139,6 +132,12 @@ func answered(err error) *probe.Failure {
 	}
 	if fault, ok := errors.AsType[*rpc.Fault](err); ok {
 		f.Code = fault.Status
+		if name := resultName(fault.Status); name != "" {
+			f.Text += " (" + name + ")"
+		}
+	}
+	if nak, ok := errors.AsType[*rpc.BindNak](err); ok {
+		f.Code = uint32(nak.Reason)
 	}
 	return f
 }

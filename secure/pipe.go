@@ -43,6 +43,7 @@ func (v *visit) pipe(ctx context.Context, a *probe.Ascent, by *logon) {
 	if conn == nil {
 		return
 	}
+	v.askedSMB = true
 	p := &pipeClimb{visit: v, ascent: a, talk: talk, conn: guard.NewSMB(conn)}
 	p.talk.Hold(p.conn)
 	if !p.step(probe.Authenticate, func() error { return p.logOn(by) }) {

@@ -36,7 +36,7 @@ func TestRefreshAlone(t *testing.T) {
 		{"by Kerberos, in fragments", "kerberos", Options{Rehearse: true}, inFragments, "authenticate:KDC " + wmi, "authenticate:KDC " + tasks + " call:49668", probe.StatusReady, false, ""},
 		{"by NTLM, in fragments", "ntlm", Options{AllowNTLM: true}, inFragments, first + wmi, tasks, probe.StatusReady, false, ""},
 		{"rehearsed by nobody", "kerberos", Options{Rehearse: true}, func(h *winhost.Host) { h.Accounts[0].Rights &^= winhost.ReadTasks }, "authenticate:KDC " + wmi, "authenticate:KDC " + tasks, probe.StatusDenied, false, ""},
-		{"445 closed", "ntlm", Options{AllowNTLM: true}, func(h *winhost.Host) { delete(h.Ports, 445) }, "", "", probe.StatusUnproven, false, "no port but SMB's"},
+		{"445 closed", "ntlm", Options{AllowNTLM: true}, func(h *winhost.Host) { delete(h.Ports, 445) }, "", "", probe.StatusUnproven, false, "which could not be asked for"},
 		{"a wrong password", "ntlm", Options{AllowNTLM: true}, func(h *winhost.Host) { h.Accounts[0].Password = "another" }, strings.TrimSpace(first), "", probe.StatusDenied, true, "no port but SMB's"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

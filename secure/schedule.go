@@ -27,21 +27,23 @@ func (v *visit) schedule(ctx context.Context, a *probe.Ascent, by *logon) {
 
 func (r *rpcClimb) taskVersion(ctx context.Context, s *probe.Step) error {
 	h := &highestVersion{}
+	s.Detail = h.OpName()
 	if err := h.failed(r.client.Invoke(ctx, h)); err != nil {
 		return err
 	}
-	s.Detail = fmt.Sprintf("%s: %d.%d", h.OpName(), h.version>>16, h.version&0xffff)
-	return returned(h.OpName(), h.status)
+	err := returned(s.Detail, h.status)
+	s.Detail += fmt.Sprintf(": %d.%d", h.version>>16, h.version&0xffff)
+	return err
 }
 
 // rootTasks asks for a task of the root folder. That there is more than one, or none,
 // is no failure.
 func (r *rpcClimb) rootTasks(ctx context.Context, s *probe.Step) error {
 	e := &enumTasks{}
+	s.Detail = e.OpName() + " of the root folder"
 	if err := e.failed(r.client.Invoke(ctx, e)); err != nil {
 		return err
 	}
-	s.Detail = e.OpName() + " of the root folder"
 	return returned(s.Detail, e.status)
 }
 
@@ -62,9 +64,9 @@ const (
 // rehearse lets the host validate the task.
 func (r *rpcClimb) rehearse(ctx context.Context, s *probe.Step) error {
 	t := &registerTask{}
+	s.Detail = t.OpName() + ", to validate only"
 	if err := t.failed(r.client.Invoke(ctx, t)); err != nil {
 		return err
 	}
-	s.Detail = t.OpName() + ": validated only"
-	return returned(t.OpName(), t.status)
+	return returned(s.Detail, t.status)
 }

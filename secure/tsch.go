@@ -102,7 +102,6 @@ func (in *reply) skipText() {
 // A registerTask is SchRpcRegisterTask that only validates, section 3.2.5.4.2.
 type registerTask struct {
 	operation
-	stored bool // the host names a path at which it has the task
 	status uint32
 }
 
@@ -127,7 +126,6 @@ func (*registerTask) MarshalNDRRequest(_ context.Context, w ndr.Writer) error {
 func (t *registerTask) UnmarshalNDRResponse(_ context.Context, r ndr.Reader) error {
 	return t.decode(r, func(in *reply) {
 		if in.uint32() != 0 {
-			t.stored = true
 			in.skipText()
 		}
 		if in.uint32() != 0 {

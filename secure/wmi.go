@@ -7,6 +7,7 @@ import (
 
 	"github.com/oiweiwei/go-msrpc/midl/uuid"
 
+	"github.com/gpreach/gpreach/internal/wire"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -24,8 +25,10 @@ func namespaces(asked []probe.Operation) []string {
 }
 
 // wmi activates WMI through the mapper's port and opens its namespaces at the port
-// that the host names, of the same address. All that the host gave is released, where
-// it can be reached: what is left it takes back by itself, [MS-DCOM] section 3.1.1.6.1.
+// that the host names, of the same address. All that the host gave is released there,
+// where that port answers and the host refuses no call by a fault, at which the library
+// closes the connection. What is left it takes back by itself, [MS-DCOM] section
+// 3.1.1.6.1.
 func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 	found, ok := v.activate(ctx, a, by)
 	if !ok {
@@ -97,14 +100,17 @@ func (r *rpcClimb) create(ctx context.Context) (activated, error) {
 	if err == nil {
 		err = returned("IWbemLevel1Login", found.status)
 	}
+	if err == nil && found.login == (reference{}) {
+		err = wire.Garbled("an activation without an object")
+	}
 	return found, err
 }
 
-// logIn opens a namespace. services is nil where the host did not answer, and the zero
-// reference where it gave none.
+// logIn opens a namespace. services is nil where the host returned nothing, and the zero
+// reference where it returned none.
 func (r *rpcClimb) logIn(ctx context.Context, login reference, namespace string) (services *reference, err error) {
 	l := &ntlmLogin{namespace: namespace}
-	if err := l.failed(r.client.InvokeObject(ctx, objectOf(login.ipid), l)); err != nil {
+	if err := l.failed(r.client.InvokeObject(ctx, uuidOf(login.ipid), l)); err != nil {
 		return nil, err
 	}
 	services = &reference{}
@@ -125,15 +131,13 @@ func (r *rpcClimb) release(unknown rpc.UUID, given []reference) {
 	defer cancel()
 	_ = r.talk.Do(ctx, func() error {
 		c := &remRelease{references: given}
-		return c.failed(r.other.InvokeObject(ctx, objectOf(unknown), c))
+		return c.failed(r.other.InvokeObject(ctx, uuidOf(unknown), c))
 	})
 }
 
-// objectOf returns the object of a call.
-func objectOf(ipid rpc.UUID) *uuid.UUID {
+// uuidOf returns a UUID as the library has it.
+func uuidOf(id rpc.UUID) *uuid.UUID {
 	u := new(uuid.UUID)
-	if err := u.DecodeBinary(ipid[:]); err != nil {
-		return nil
-	}
+	_ = u.DecodeBinary(id[:]) // which wants 16 bytes, and no more of them
 	return u
 }
