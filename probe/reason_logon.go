@@ -13,16 +13,16 @@ var refusals = map[uint32]advice{
 	faultDenied:        {owner: Rights, fix: `{refused}`},
 	nakUnknownAuthType: {HostService, ``, `Look which security packages the host has (HKLM\SYSTEM\CurrentControlSet\Control\Lsa, Security Packages), and which device may answer in its place.`},
 	0xC000005E:         {NetworkFirewall, ``, `Look whether the host reaches a domain controller (nltest /dsgetdc:DOMAIN), which it has to ask whether it may let the account in.`},
-	0xC0000064:         {Directory, ``, fixCredential},
-	0xC000006A:         {Directory, ``, fixCredential},
+	0xC0000064:         {Directory, ``, fixGiven},
+	0xC000006A:         {Directory, ``, fixGiven},
 	statusLogonFailure: {Directory, ``, `{credential}`},
-	0xC000006E:         {Directory, ``, fixCredential},
-	0xC000006F:         {Directory, ``, fixCredential},
-	0xC0000070:         {Directory, ``, fixCredential},
-	0xC0000071:         {Directory, ``, fixCredential},
-	0xC0000072:         {Directory, ``, fixCredential},
-	0xC0000193:         {Directory, ``, fixCredential},
-	0xC0000224:         {Directory, ``, fixCredential},
+	0xC000006E:         {Directory, ``, fixGiven},
+	0xC000006F:         {Directory, ``, fixGiven},
+	0xC0000070:         {Directory, ``, fixGiven},
+	0xC0000071:         {Directory, ``, fixGiven},
+	0xC0000072:         {Directory, ``, fixGiven},
+	0xC0000193:         {Directory, ``, fixGiven},
+	0xC0000224:         {Directory, ``, fixGiven},
 	0xC0000133:         {HostService, ``, fixClocks},
 	0xC000018D:         {Directory, ``, fixMembership},
 	0xC0000413:         {Rights, ``, `Give the account "Allowed to authenticate" on the host's computer object: a trust with selective authentication asks for it.`},
@@ -35,7 +35,7 @@ var refusals = map[uint32]advice{
 }
 
 const (
-	fixCredential = `Look at the account in the directory, or on the host where it is one of its own, correct the credential, and run it again.`
+	fixGiven      = `Look at the account in the directory, or on the host where it is one of its own, correct the credential, and run it again.`
 	fixClocks     = `Set the clocks of the host, the domain controller and this machine alike (w32tm /resync): Kerberos allows 5 minutes.`
 	fixMembership = `Look whether the host has its place in the domain still (Test-ComputerSecureChannel on the host, with -Repair to mend it).`
 )

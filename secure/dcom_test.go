@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,8 +149,17 @@ func TestRehearsedTask(t *testing.T) {
 	if err := (&registerTask{}).MarshalNDRRequest(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	if b := w.Bytes(); !bytes.Equal(b[len(b)-20:], pack("01000000 00000000 05000000 00000000 00000000")) {
-		t.Errorf("flags and what follows: %x", b[len(b)-20:])
+	wide := func(s string) (b le) {
+		n := uint32(len(s)) + 1
+		b.u32(n, 0, n)
+		for _, c := range s + "\x00" {
+			b.u16(uint16(c))
+		}
+		return append(b, make([]byte, -len(b)&3)...)
+	}
+	want := slices.Concat(pack("00000200"), wide(rehearsedPath), wide(rehearsedTask), pack("01000000 00000000 05000000 00000000 00000000"))
+	if b := w.Bytes(); !bytes.Equal(b, want) {
+		t.Errorf("%x\n%x", b, want)
 	}
 }
 

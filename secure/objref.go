@@ -149,8 +149,12 @@ func readActivated(b []byte) (found activated, err error) {
 			found.unknown, found.port = readScmReply(p)
 		}
 	})
-	if err == nil && (outs != 1 || replies != 1) {
+	switch {
+	case err != nil:
+	case outs != 1 || replies != 1:
 		err = wire.Garbled("activation with %d results and %d replies", outs, replies)
+	case found.status == 0 && found.login == (reference{}):
+		err = wire.Garbled("activation without an object")
 	}
 	return found, err
 }

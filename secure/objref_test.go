@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"strconv"
 	"testing"
 
+	"github.com/oiweiwei/go-msrpc/ndr"
+
+	"github.com/gpreach/gpreach/internal/transcript"
 	"github.com/gpreach/gpreach/internal/wire"
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -110,7 +115,7 @@ func TestReadActivated(t *testing.T) {
 		{"as Windows answers", good, 52419, 5, 0, false},
 		{"the other way round, and a property that is not known", activationAnswer(clsidScmReply, reply, clsidLocation, string(locationInfo()), clsidPropsOut, props), 52419, 5, 0, false},
 		{"no interface", activationAnswer(clsidPropsOut, string(propsOut(login, 0x80004002, nil)), clsidScmReply, reply), 52419, 0, 0x80004002, false},
-		{"an interface without a reference", activationAnswer(clsidPropsOut, string(propsOut(login, 0, nil)), clsidScmReply, reply), 52419, 0, 0, false},
+		{"an interface without a reference", activationAnswer(clsidPropsOut, string(propsOut(login, 0, nil)), clsidScmReply, reply), 0, 0, 0, true},
 		{"another interface", activationAnswer(clsidPropsOut, string(propsOut(iidServices, 0, objref(iidServices))), clsidScmReply, reply), 0, 0, 0, true},
 		{"a pipe before TCP, and addresses of others", activationAnswer(clsidPropsOut, props, clsidScmReply, string(scmReply(dualStrings("\x0f", `\\WS[\pipe\x]`, "\x07", "10.9.9.9[50000]", "\x07", "x[1]")))), 50000, 5, 0, false},
 		{"no port in it", activationAnswer(clsidPropsOut, props, clsidScmReply, string(scmReply(dualStrings("\x07", "WS-001", "\x07", "x[0]", "\x07", "x[65536]", "\x07", "x[-1]", "\x07", "x[12")))), 0, 5, 0, false},
@@ -133,6 +138,58 @@ func TestReadActivated(t *testing.T) {
 	for n := range good { // cut short anywhere
 		if found, err := readActivated(good[:n]); err == nil {
 			t.Errorf("%d bytes of %d: %+v", n, len(good), found)
+		}
+	}
+}
+
+// What a real Windows 10 answered to a real client is read as it was meant.
+func TestWindowsAnswers(t *testing.T) {
+	pdus, ok := transcript.Windows10(t)
+	if !ok {
+		return
+	}
+	c := &createInstance{}
+	stub := pdus["win10_scm_RemoteCreateInstance_response"][24:]
+	if err := c.failed(c.UnmarshalNDRResponse(t.Context(), ndr.NDR20(stub))); err != nil || c.status != 0 {
+		t.Fatalf("%#x, %v", c.status, err)
+	}
+	found, err := readActivated(c.properties)
+	if err != nil || found.port != 50937 || found.login.refs != 5 || found.status != 0 ||
+		fmt.Sprintf("%x %x", found.login.ipid[:], found.unknown[:]) != "13800000f00b0000eb1e714a35318a20 00cc0000f00b000000226e0773191bc1" {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// What is sent is what a real Windows 10 sends, but for what is left out: the caller's
+// context, its name, and where it would run the class (CLSCTX_LOCAL_SERVER alone is
+// asked for by the one, and 0 by us).
+func TestAsWindowsAsks(t *testing.T) {
+	pdus, ok := transcript.Windows10(t)
+	if !ok {
+		return
+	}
+	const orpcThis, pointers, header = 32, 16, 48 + 8
+	read := func(objref []byte) map[string][]byte {
+		properties := map[string][]byte{}
+		if err := eachProperty(objref[header:], func(class string, p *wire.Reader) { properties[class] = bytes.Clone(p.Rest()) }); err != nil {
+			t.Fatal(err)
+		}
+		return properties
+	}
+	theirs := pdus["win10_scm_RemoteCreateInstance_request"][24+orpcThis+pointers:]
+	windows, ours := read(theirs), read(activationOfWMI())
+	if !bytes.Equal(theirs[:40], activationOfWMI()[:40]) {
+		t.Errorf("%x, not %x", activationOfWMI()[:40], theirs[:40])
+	}
+	const classContext = 16
+	if at := windows[clsidInstantiation][classContext:]; at[0] != 0x14 {
+		t.Errorf("the class context of Windows is %x", at[:4])
+	} else {
+		at[0] = 0
+	}
+	for class, want := range map[string][]byte{clsidInstantiation: windows[clsidInstantiation], clsidScmRequest: windows[clsidScmRequest], clsidLocation: windows[clsidLocation]} {
+		if !bytes.Equal(ours[class], want) {
+			t.Errorf("of class %x\n%x\n%x", class, ours[class], want)
 		}
 	}
 }
@@ -197,6 +254,13 @@ func FuzzActivated(f *testing.F) {
 		found, err := readActivated(b)
 		if err == nil && found.login.refs != 0 && !bytes.Contains(b, found.login.ipid[:]) {
 			t.Errorf("%+v", found)
+		}
+		var port le
+		for _, c := range strconv.Itoa(int(found.port)) {
+			port.u16(uint16(c))
+		}
+		if err == nil && found.port != 0 && !bytes.Contains(b, port) {
+			t.Errorf("port %d does not stand there", found.port)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/oiweiwei/go-msrpc/midl/uuid"
 
-	"github.com/gpreach/gpreach/internal/wire"
 	"github.com/gpreach/gpreach/probe"
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -99,9 +98,6 @@ func (r *rpcClimb) create(ctx context.Context) (activated, error) {
 	found, err := readActivated(c.properties)
 	if err == nil {
 		err = returned("IWbemLevel1Login", found.status)
-	}
-	if err == nil && found.login == (reference{}) {
-		err = wire.Garbled("an activation without an object")
 	}
 	return found, err
 }
