@@ -52,7 +52,7 @@ test('says mark and word in each cell', async () => {
   const cells = await page.locator('#grid .body [role=gridcell]:not(.asked)').allTextContents();
   assert.ok(cells.length > 100);
   for (const cell of cells) {
-    assert.match(cell, /^(\+(ready|reachable)|\?(unproven|unknown)|\.silent|!denied|x(unreachable))/);
+    assert.match(cell, /^(\+(ready|granted|reachable)|\?(unproven|unknown)|\.silent|!denied|x(unreachable))/);
   }
   await page.close();
 });

@@ -13,7 +13,8 @@ import { statuses, verdicts } from './text.js';
 
 /** How a rule stands, in one word. @param {Cell} cell */
 export function wordOf(cell) {
-  return cell.access === 'denied' && cell.verdict !== 'unreachable' ? 'denied' : cell.verdict;
+  if (cell.access === 'denied' && cell.verdict !== 'unreachable' || cell.access === 'granted' && cell.verdict === 'reachable') return cell.access;
+  return cell.verdict;
 }
 
 /** What names a cause when the causes have another order. @param {Cause} cause */

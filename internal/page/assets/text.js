@@ -4,8 +4,8 @@
 
 /** The statuses, best first. */
 export const statuses = ['ready', 'unproven', 'silent', 'denied', 'unreachable'];
-/** The verdicts, best first; a rule that was reached but not allowed is "denied". */
-export const verdicts = ['reachable', 'unknown', 'denied', 'unreachable'];
+/** The verdicts, best first; of a rule that was reached, "granted" and "denied" say what a credential proved. */
+export const verdicts = ['granted', 'reachable', 'unknown', 'denied', 'unreachable'];
 
 /** @type {Record<string, Sign>} */
 const signs = {
