@@ -81,10 +81,11 @@ func TestBudget(t *testing.T) {
 		"":       anyTime,
 		"10":     {9500 * time.Millisecond, 9500 * time.Millisecond},
 		"10.5":   {10 * time.Second, 10 * time.Second},
-		"0.75":   {250 * time.Millisecond, 250 * time.Millisecond},
+		"0.75":   {375 * time.Millisecond, 375 * time.Millisecond}, // half of it, where that is more
 		"16":     {15 * time.Second, 15500 * time.Millisecond},
 		"60":     anyTime, // never more than the deadline
-		"0.5":    anyTime,
+		"0.5":    {250 * time.Millisecond, 250 * time.Millisecond},
+		"0.002":  {time.Millisecond, time.Millisecond},
 		"-10":    anyTime,
 		"NaN":    anyTime,
 		"+Inf":   anyTime,

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// scrapeMargin is what of a scraper's patience is left for the way there and back.
+	// scrapeMargin is what of a scraper's patience is left for the way there and back: of
+	// less than twice of it, half.
 	scrapeMargin = 500 * time.Millisecond
 )
 
@@ -114,7 +115,7 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 	}
 	budget, patient := g.prober.Deadline, time.Duration(0)
 	if patience > 0 {
-		patient = patience - scrapeMargin
+		patient = max(patience-scrapeMargin, patience/2)
 		budget = min(budget, patient)
 	}
 	r, last, ok := e.flights.wait(ctx, to, f, patient)
@@ -172,11 +173,11 @@ func parseProbe(query string) (question, error) {
 	return question{q.Get("target"), asked, q.Get("debug") == "true"}, err
 }
 
-// patience returns how long Prometheus waits for the answer, if it says so and
-// leaves time for a probe, else 0. More than an hour bounds nothing.
+// patience returns how long Prometheus waits for the answer, if it says so, else 0.
+// More than an hour bounds nothing.
 func patience(r *http.Request) time.Duration {
 	s, err := strconv.ParseFloat(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), 64)
-	if err != nil || !(s > scrapeMargin.Seconds() && s <= time.Hour.Seconds()) {
+	if err != nil || !(s > 0 && s <= time.Hour.Seconds()) {
 		return 0
 	}
 	return time.Duration(s * float64(time.Second))

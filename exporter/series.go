@@ -40,7 +40,7 @@ var described = []description{
 		[]string{"operation", "status"},
 	},
 	operationReady: {
-		"gpreach_operation_ready", "Whether the operation is ready on the host: every firewall rule that it needs lets us through.", cachedNote,
+		"gpreach_operation_ready", "Whether the operation is ready on the host: every firewall rule that it needs lets us through and, where there is a credential, the account is let in.", cachedNote,
 		[]string{"operation"},
 	},
 	ruleReachable: {

@@ -60,13 +60,13 @@ func (a *Ascent) Connect(ctx context.Context) net.Conn {
 	return l
 }
 
-// AskKDC tries the stage authenticate at a KDC. ask sets the step's Peer, and may
-// set its Detail; it bounds the KDC's time by itself, since how long it waits for its
+// AskKDC tries the stage authenticate at a KDC. ask sets the step's Peer, where it knows
+// the KDC's address, and may set its Detail; it bounds the KDC's time by itself, since how long it waits for its
 // turn among many hosts says nothing of the KDC.
 func (a *Ascent) AskKDC(ask func(ctx context.Context, s *Step) error) bool {
 	start := time.Now()
 	defer func() { a.visit.atKDC += time.Since(start) }()
-	return a.step(a.visit.ctx, Step{Stage: Authenticate, by: byKDC}, ask)
+	return a.step(a.visit.ctx, Step{Stage: Authenticate, Peer: "KDC", by: byKDC}, ask)
 }
 
 // excuse makes a timeout, of a step that began at start, one that says nothing of the

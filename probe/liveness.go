@@ -51,15 +51,9 @@ func (v *visit) hush(a *approach) bool {
 }
 
 // liveness asks the liveness ports of an address, until somebody answers on 445
-// or 135, and notes one that connected or was refused. Nothing is said on them.
+// or 135, and notes one that connected or was refused. Nothing is said on them. A host
+// whose time is over before has not answered on them either.
 func (v *visit) liveness(a *approach) {
-	if v.ctx.Err() != nil {
-		v.unsure.Store(true) // there is no time left to ask
-		return
-	}
-	v.mu.Lock()
-	v.listened = true
-	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, v.p.Timeout-redials(v.p.Timeout)[0])
 	defer cancel()
 	tried := make(chan Outcome, len(v.p.LivenessPorts))

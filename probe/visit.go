@@ -91,7 +91,6 @@ type visit struct {
 	identity  *rpc.Challenge
 	wrongHost Step          // should the identity be that of another host
 	listening []*approach   // for an answer
-	listened  bool          // the liveness ports are asked, or have been
 	spoken    bool          // answered is closed
 	answered  chan struct{} // closed when 445 or 135 connected or was refused
 	alive     atomic.Uint32 // a liveness port that answered, or 0
@@ -131,7 +130,7 @@ func (v *visit) choose(a *approach) {
 // for in vain. It may be called at any time.
 func (v *visit) glimpse() *sighting {
 	v.mu.Lock()
-	a, identity, wrongHost, heard := v.current, v.identity, v.wrongHost, v.spoken || v.listened
+	a, identity, wrongHost := v.current, v.identity, v.wrongHost
 	v.mu.Unlock()
 	if a == nil {
 		return &sighting{}
@@ -139,7 +138,7 @@ func (v *visit) glimpse() *sighting {
 	s := a.lanes.sighting()
 	s.address, s.identity, s.identify = a.addr, identity, wrongHost
 	s.alive = v.alive.Load()
-	s.silent = s.alive == 0 && heard && !v.unsure.Load()
+	s.silent = s.alive == 0 && !v.unsure.Load()
 	for _, d := range a.doors() {
 		s.silent = s.silent && (!d.ended.Load() || !d.mayBeUp())
 	}

@@ -214,10 +214,12 @@ func (v *visit) ticket(a *probe.Ascent, service string) (ticket *auth.Ticket, un
 	a.AskKDC(func(ctx context.Context, s *probe.Step) error {
 		t, err := v.credential.Ticket(ctx, service)
 		if err != nil {
-			s.Peer, unknown, err = v.fromKDC(err)
+			var kdc string
+			kdc, unknown, err = v.fromKDC(err)
+			s.Peer = cmp.Or(kdc, s.Peer)
 			return err
 		}
-		s.Peer, s.Detail, ticket = t.KDC, service, t
+		s.Peer, s.Detail, ticket = cmp.Or(t.KDC, s.Peer), service, t
 		return nil
 	})
 	return ticket, unknown

@@ -148,7 +148,7 @@ func newCheck() *cobra.Command {
 
 TARGET is a host name, an address, a range (10.0.0.0/24, 10.0.0.1-50), @file or - for standard input.
 Exit: 0 enough hosts are ready (--min-ready, --accept), 1 they are not, 3 they are not but nothing is blocked,
-2 usage or no target, 4 the credential failed and was used no more, 130 interrupted.
+2 usage or no target, 4 the credential failed and was used no more, 5 internal error, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
 --accept unproven takes that for good enough. With one (--user, --current-user) the pipe, the event log, WMI and Task

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -40,10 +41,12 @@ hosts change every few seconds.`,
 			if err != nil {
 				return usage(err)
 			}
-			if live.on && credential {
-				return usage(errors.New("--credential is not of use with --serve"))
-			}
 			if live.on {
+				for _, name := range []string{"credential", "output", "limit", "no-color"} {
+					if c.Flags().Changed(name) {
+						return usage(fmt.Errorf("--%s is not of use with --serve", name))
+					}
+				}
 				return live.serve(c, asked)
 			}
 			if c.Flags().Changed("hosts") || c.Flags().Changed("web.listen-address") {

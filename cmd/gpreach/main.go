@@ -99,5 +99,34 @@ func newRoot() *cobra.Command {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
 	root.AddCommand(newCheck(), newPreflight(), newServe(), newDemo(), newVersion())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run, c.RunE = nil, help
+		case "completion":
+			c.RunE = help
+		}
+	}
 	return root
+}
+
+// help shows the help of a command. What is none is wrong usage, which the library
+// takes for a question.
+func help(c *cobra.Command, args []string) error {
+	of := c
+	if c.Name() == "help" {
+		of = c.Root()
+	}
+	found, _, err := of.Find(args)
+	switch {
+	case err != nil:
+		return err
+	case found == of && len(args) > 0:
+		return fmt.Errorf("unknown command %q for %q", args[0], of.CommandPath())
+	}
+	found.InitDefaultHelpFlag()
+	found.InitDefaultVersionFlag()
+	return found.Help()
 }

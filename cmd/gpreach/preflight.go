@@ -21,10 +21,11 @@ func newPreflight() *cobra.Command {
 		Long: `Probe the targets and decide whether to go on. On go (exit 0) the accepted targets' names are printed,
 one a line; else nothing is, unless --filter is given. Counts, causes and the decision go to standard error.
 Exit: 0 go, 1 no go, 3 no go but nothing is blocked, 2 usage or no target, 4 the credential failed and was
-used no more, 130 interrupted.
+used no more, 5 internal error, 130 interrupted.
 
 Without a credential WMI stays unknown unless it has its fixed port, and the host is at best "unproven":
---accept unproven takes that for good enough. With one (--user) a host is ready where all is granted.`,
+--accept unproven takes that for good enough. With one (--user,
+--current-user) a host is ready where all is granted.`,
 		Example: `  $ready = gpreach preflight --file hosts.txt --accept unproven
   if ($LASTEXITCODE -eq 0) { $ready | ForEach-Object { Invoke-GPUpdate -Computer $_ -RandomDelayInMinutes 0 -Force } }`,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -73,7 +73,7 @@ func (s *serveFlags) checkOnly(c *cobra.Command, args []string) error {
 	for _, sweep := range settings.Sweeps {
 		targets += sweep.Targets.Len()
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s is fine: %d sweeps of %d targets\n", s.config, len(settings.Sweeps), targets)
+	fmt.Fprintf(c.OutOrStdout(), "%s is fine; sweeps: %d, targets: %d\n", s.config, len(settings.Sweeps), targets)
 	return nil
 }
 
@@ -155,8 +155,11 @@ func (s *serveFlags) fromFile(c *cobra.Command, args []string) (*exporter.Settin
 // fromTargets makes one sweep of the command line's targets.
 func (s *serveFlags) fromTargets(c *cobra.Command, args []string) (*exporter.Settings, error) {
 	_, asked, err := s.ask.prober()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(args)+len(s.fleet.files) == 0:
+		return nil, errors.New("no target: name hosts, addresses or ranges, a list with --file, or a configuration with --config")
 	}
 	f, err := s.fleet.fleet(c, args)
 	if err != nil {
