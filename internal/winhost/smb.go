@@ -52,7 +52,7 @@ const (
 
 // Serve answers a client's NEGOTIATE, and what follows.
 func (s SMB) Serve(c net.Conn) {
-	v := &smbConn{SMB: s, conn: c, files: map[uint64]net.Conn{}}
+	v := &smbConn{SMB: s, files: map[uint64]*pipeEnd{}}
 	defer v.close()
 	for {
 		m := smbMessage(c)
@@ -79,8 +79,12 @@ func (v *smbConn) next(m []byte) []byte {
 		v.hash = preauth{}
 		v.hash.add(m)
 		v.hash.add(reply)
+		v.ids.begin(m)
 		return reply
 	case command == smbNegotiate || v.Host == nil || !v.Host.admits() || v.dialect == 0:
+		return nil
+	}
+	if !v.ids.takes(m) { // section 3.3.5.2.3
 		return nil
 	}
 	return v.answer(m)
