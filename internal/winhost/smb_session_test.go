@@ -138,7 +138,7 @@ func TestSMBSignatures(t *testing.T) {
 				t.Errorf("signed rightly: status %#x", got)
 			}
 			change(m)
-			if got := binary.LittleEndian.Uint32(v.answer(m)[8:]); got != deniedStatus {
+			if got := smbStatus(v.answer(m)); got != deniedStatus {
 				t.Errorf("status %#x", got)
 			}
 		})
