@@ -136,7 +136,7 @@ func (r *reader) orpcThis() {
 	r.u32() // reserved
 	r.uuid()
 	if r.u32() != 0 {
-		r.b, r.err = nil, fmt.Errorf("extensions")
+		r.b, r.err = nil, errArgument
 	}
 }
 
