@@ -133,6 +133,12 @@ func TestSMBIdentifiers(t *testing.T) {
 	if v.next(smbRequest(smbRead, 3, 7)) != nil {
 		t.Error("a MessageId that was passed over")
 	}
+	v = loggedOn(h, oldestSMB)
+	m = smbRequest(smbRead, 1, 7)
+	m[6] = 2
+	if reply := v.next(m); reply == nil || reply[6] != 2 {
+		t.Errorf("a charge in SMB 2.0.2: %x", reply)
+	}
 }
 
 // setUpWith is a SESSION_SETUP with a token.
@@ -163,6 +169,10 @@ func TestSMBRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h, _ := admitting(t)
 			h.NoNTLM = tt.noNTLM
+			fresh := &smbConn{SMB: SMB{Host: h}, dialect: 0x0210, ids: sequence{end: 2}}
+			if got := smbStatus(fresh.next(setUpWith(0, 9, raw(t, tt.token)))); got != sessionDeleted {
+				t.Errorf("the first leg in a session: status %#x", got)
+			}
 			v := &smbConn{SMB: SMB{Host: h, Refusal: 0xc0000234}, dialect: 0x0210, ids: sequence{end: 2}}
 			reply := v.next(setUpWith(0, 0, raw(t, tt.token)))
 			if got := smbStatus(reply); got != tt.want {

@@ -75,13 +75,17 @@ func (s *sequence) begin(m []byte) {
 	s.end = s.next + 1
 }
 
-// takes reports whether a request may come now, and takes what it is charged.
-func (s *sequence) takes(m []byte) bool {
+// takes reports whether a request may come now, and takes what it is charged, which in
+// SMB 2.0.2 is always one.
+func (s *sequence) takes(m []byte, dialect uint16) bool {
 	le := binary.LittleEndian
 	if le.Uint16(m[12:]) == smbCancel { // which has the MessageId of what it cancels
 		return true
 	}
-	id, charge := le.Uint64(m[24:]), uint64(max(1, le.Uint16(m[6:])))
+	id, charge := le.Uint64(m[24:]), uint64(1)
+	if dialect > oldestSMB {
+		charge = uint64(max(1, le.Uint16(m[6:])))
+	}
 	if id < s.next || id >= s.end || charge > s.end-id {
 		return false
 	}
@@ -220,6 +224,7 @@ func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
 	}
 	le := binary.LittleEndian
 	reply := append(unhex(smb2Header), body...)
+	copy(reply[6:], m[6:8])    // CreditCharge
 	copy(reply[24:], m[24:36]) // MessageId, Reserved
 	le.PutUint32(reply[8:], status)
 	copy(reply[12:], m[12:14])                             // Command

@@ -78,7 +78,7 @@ func isTask(text string) bool {
 	for depth, over := 0, false; ; {
 		token, err := d.Token()
 		if err != nil {
-			return errors.Is(err, io.EOF) && over && slices.Contains(children, "Actions")
+			return errors.Is(err, io.EOF) && slices.Contains(children, "Actions")
 		}
 		switch it := token.(type) {
 		case xml.StartElement:

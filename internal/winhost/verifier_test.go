@@ -1,6 +1,7 @@
 package winhost
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"net"
@@ -120,6 +121,74 @@ func TestVerifiersOfBinds(t *testing.T) {
 			h, _ := admitting(t)
 			if diff := cmpHex(tt.want, talk(t, connected(t, h.EventLog().Serve), tt.ask...)); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// An alter_context of a logon that is over is held to the bind's type and level too.
+func TestAlterContextAfterLogon(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		kind, level byte
+		want        bool
+	}{
+		{"the bind's", logon.TypeNTLM, levelIntegrity, true},
+		{"another type", logon.TypeSPNEGO, levelIntegrity, false},
+		{"another level", logon.TypeNTLM, levelPrivacy, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client, server := pair(&net.TCPAddr{}, &net.TCPAddr{}, 0)
+			defer client.Close()
+			h, _ := admitting(t)
+			v := &session{RPC: h.RPC(), conn: server, logons: map[uint32]*association{
+				7: {Mechanism: userNamed("admin"), kind: logon.TypeNTLM, level: levelIntegrity, id: 7, done: true},
+			}}
+			ok, goOn := v.logOn(verified(alterContext, tt.kind, tt.level, 7), v.writer())
+			if ok != tt.want || !goOn {
+				t.Errorf("taken %t, goes on %t", ok, goOn)
+			}
+		})
+	}
+}
+
+// A hearing conn keeps what was read first.
+type hearing struct {
+	net.Conn
+	first []byte
+}
+
+func (h *hearing) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	if h.first == nil {
+		h.first = bytes.Clone(b[:n])
+	}
+	return n, err
+}
+
+// Who says once more what a client has said is no client: KRB_AP_ERR_REPEAT.
+func TestReplayedBind(t *testing.T) {
+	for _, w := range []way{ways()[5], ways()[7]} {
+		t.Run(w.name, func(t *testing.T) {
+			h, n := admitting(t)
+			var heard []*hearing
+			s := h.Schedule()
+			h.Ports[clientSchedule] = Port{Serve: func(c net.Conn) {
+				heard = append(heard, &hearing{Conn: c})
+				s.Serve(heard[len(heard)-1])
+			}}
+			ctx, conn, options := dialAs(t, n, h, clientSchedule, w, "admin", testPassword)
+			if got, err := askTasks(ctx, conn, options); got != "ok" {
+				t.Fatal(got, err)
+			}
+			again := connected(t, s.Serve)
+			write(t, again, string(heard[0].first))
+			answer, err := readReply(again)
+			if err != nil || !strings.Contains(answer, "a603020122") { // error-code 34
+				t.Errorf("%s, %v", answer, err)
+			}
+			if met := h.Met(); met.Failed != 1 {
+				t.Errorf("met %+v", met)
 			}
 		})
 	}

@@ -143,6 +143,17 @@ func TestMechListMICAfterTicket(t *testing.T) {
 	}
 }
 
+// Where the client's first mechanism is over with the host's token, all is.
+func TestTicketInSPNEGO(t *testing.T) {
+	c := newTicketed(t, "cifs/ws-001.corp.example", time.Hour)
+	c.gss &^= dceStyle
+	init, _ := initToken(t, c.request(t), "kerberos", "ntlm")
+	answer, done, err := c.host.Begin(TypeSPNEGO).Accept(init)
+	if last := parsed(t, answer); err != nil || !done || last.NegState != acceptCompleted || len(last.ResponseToken) == 0 {
+		t.Errorf("%x, done %t, %v", answer, done, err)
+	}
+}
+
 // A host that refuses NTLM says so where nothing else is offered.
 func TestNTLMBlocked(t *testing.T) {
 	c := newTicketed(t, "host/ws-001", time.Hour)
