@@ -20,12 +20,13 @@ type Rights uint8
 
 // The rights, each what one route of gpreach needs.
 const (
-	OpenPipe  Rights = 1 << iota // \PIPE\eventlog, and the log behind it
-	ReadLogs                     // the channels, by EventLog's own port
-	ReadTasks                    // the Task Scheduler's folders
-	Activate                     // remote activation by DCOM
-	ReadRSoP                     // WMI's namespace root\rsop
-	ReadCIMV2                    // WMI's namespace root\cimv2
+	OpenPipe     Rights = 1 << iota // \PIPE\eventlog, and the log behind it
+	ReadLogs                        // the channels, by EventLog's own port
+	ReadTasks                       // the Task Scheduler's folders
+	RegisterTask                    // tasks in them, also those that are only validated
+	Activate                        // remote activation by DCOM
+	ReadRSoP                        // WMI's namespace root\rsop
+	ReadCIMV2                       // WMI's namespace root\cimv2
 )
 
 // The roles that Windows' groups make of them.
@@ -33,7 +34,7 @@ const (
 	Nobody         Rights = 0
 	EventLogReader        = OpenPipe | ReadLogs
 	DCOMUser              = Activate
-	Administrator         = OpenPipe | ReadLogs | ReadTasks | Activate | ReadRSoP | ReadCIMV2
+	Administrator         = OpenPipe | ReadLogs | ReadTasks | RegisterTask | Activate | ReadRSoP | ReadCIMV2
 )
 
 // Admit lets accounts log on, by NTLM, and by Kerberos with tickets of Grant's, to SMB
@@ -80,6 +81,15 @@ func (h *Host) admits() bool { return len(h.Accounts) > 0 }
 func (h *Host) door() *logon.Host {
 	return &logon.Host{
 		Names: []string{h.Name, h.DNSName}, Challenge: h.challenge, Keys: h.Keys, NoNTLM: h.NoNTLM,
+		Domains: []string{h.netBIOSDomain(), h.Domain, h.Name}, Clock: h.Clock, Replays: &h.replays,
+		Judged: func(err error) {
+			h.meet(func(m *Met) {
+				m.Logons++
+				if err != nil {
+					m.Failed++
+				}
+			})
+		},
 		Password: func(user string) (string, bool) {
 			a := h.account(user)
 			return a.Password, a.Name != ""
@@ -110,10 +120,18 @@ type Left struct {
 	Tasks                  int // registered
 }
 
-// A ledger counts what is left.
+// Met is what clients have done on a host that leaves nothing behind, and that they are
+// to do as seldom as they can.
+type Met struct {
+	Logons, Failed int // proofs of who a client is, and those of them that were refused
+	Unsigned       int // requests of SMB without a signature, of who has logged on
+}
+
+// A ledger counts what is left, and what is met.
 type ledger struct {
 	mu   sync.Mutex
 	left Left
+	met  Met
 	last uint32 // handle or object given out
 
 	objects map[rpc.UUID]object
@@ -124,6 +142,20 @@ func (h *Host) Left() Left {
 	h.ledger.mu.Lock()
 	defer h.ledger.mu.Unlock()
 	return h.ledger.left
+}
+
+// Met returns what the host has met.
+func (h *Host) Met() Met {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	return h.ledger.met
+}
+
+// meet changes what the host has met.
+func (h *Host) meet(change func(*Met)) {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	change(&h.ledger.met)
 }
 
 // count changes what is left.

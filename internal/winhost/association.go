@@ -1,6 +1,8 @@
 package winhost
 
 import (
+	"errors"
+
 	"github.com/gpreach/gpreach/internal/winhost/logon"
 	"github.com/gpreach/gpreach/rpc"
 )
@@ -15,6 +17,7 @@ const (
 const (
 	securityError = 0x721 // RPC_S_SEC_PKG_ERROR: a signature is wrong
 	wrongChecksum = 9     // the bind_nak to a ticket that is not accepted
+	notSpecified  = 0     // the bind_nak of who does not say why
 	callHeaderLen = 8     // of a request or response, behind the header
 	padTo         = 16
 	mostLogons    = 8 // of a connection
@@ -52,7 +55,10 @@ func (c *caller) may(right Rights) bool { return c.Host.rightsOf(c.association.U
 func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 	kind, level, id := p.auth[0], p.auth[1], p.order.Uint32(p.auth[4:])
 	a := v.logons[id]
-	if a == nil || p.kind == bind {
+	switch {
+	case p.kind == bind && v.WantHeaderSign && !v.signHeaders:
+		return false, v.nak(p.call, notSpecified)
+	case a == nil || p.kind == bind:
 		a = &association{Mechanism: v.begin(p), kind: kind, level: level, id: id}
 		if v.NakLogon != nil {
 			return false, v.nak(p.call, *v.NakLogon)
@@ -61,12 +67,16 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 			return false, v.nak(p.call, unknownAuthType)
 		}
 		v.logons[id] = a
+	case !a.isOf(p):
+		return false, v.fault(p.call, 0, accessDenied)
 	}
 	if a.done { // a logon is over, and serves for another interface too
 		return true, true
 	}
 	token, done, err := a.Accept(p.auth[trailerLen:])
 	switch {
+	case errors.Is(err, logon.ErrBlocked) && p.kind == bind: // as NTLM without SPNEGO is
+		return false, v.nak(p.call, unknownAuthType)
 	case err != nil && p.kind == bind:
 		return false, v.nak(p.call, wrongChecksum)
 	case err != nil || done && v.FailLogon:
@@ -80,17 +90,23 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 	return true, true
 }
 
+// isOf reports whether a PDU's verifier is of the association's type and level, which
+// nothing changes after the bind: [MS-RPCE] section 3.3.1.5.2.
+func (a *association) isOf(p *pdu) bool { return p.auth[0] == a.kind && p.auth[1] == a.level }
+
 // begin returns the mechanism that a bind asks for, nil where it is not spoken. A host
 // that admits nobody only says who it is.
 func (v *session) begin(p *pdu) logon.Mechanism {
-	kind := p.auth[0]
-	if v.NoNTLM && kind == logon.TypeNTLM || !v.Host.admits() && !wantsNTLM(p.auth) {
+	if !v.Host.admits() && !wantsNTLM(p.auth) {
 		return nil
 	}
-	return v.Host.door().Begin(kind)
+	door := v.Host.door()
+	door.NoNTLM = door.NoNTLM || v.NoNTLM
+	return door.Begin(p.auth[0])
 }
 
-// finish takes an AUTH3. The client learns from its first call what came of it.
+// finish takes an AUTH3. The client learns from its first call what came of it, and a
+// logon that has failed is not tried again.
 func (v *session) finish(p *pdu) {
 	if len(p.auth) < trailerLen {
 		return
@@ -99,8 +115,13 @@ func (v *session) finish(p *pdu) {
 	if a == nil || a.done {
 		return
 	}
-	_, done, err := a.Accept(p.auth[trailerLen:])
-	a.done = done && err == nil && !v.FailLogon
+	if a.isOf(p) {
+		_, done, err := a.Accept(p.auth[trailerLen:])
+		a.done = done && err == nil && !v.FailLogon
+	}
+	if !a.done {
+		a.Mechanism = &refused{}
+	}
 }
 
 // verify verifies a request, whose stub begins so far into its body, and unseals it. A
@@ -110,7 +131,7 @@ func (v *session) verify(by *caller, p *pdu, stub int) (fault uint32) {
 		return 0
 	}
 	a := v.logons[p.order.Uint32(p.auth[4:])]
-	if a == nil || !a.done || p.auth[1] != a.level || a.level < levelIntegrity {
+	if a == nil || !a.done || !a.isOf(p) || a.level < levelIntegrity {
 		return accessDenied
 	}
 	m := logon.Message{

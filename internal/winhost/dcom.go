@@ -18,7 +18,7 @@ func (h *Host) objectExporter() Interface {
 // serverAlive2 says which COM version, names and security providers RPCSS has.
 func (h *Host) serverAlive2(_ *reader, out *writer) uint32 {
 	bindings, security := dualStrings([]string{h.Name, h.inner().String()})
-	out.u16(5, 7) // COMVERSION
+	out.u16(comMajor, comMinor)
 	out.u32(0x20000, uint32(len(bindings)))
 	out.u16(uint16(len(bindings)), uint16(security))
 	out.u16(bindings...)

@@ -1,7 +1,6 @@
 package winhost
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -10,6 +9,8 @@ import (
 
 // Win32 error codes that [MS-EVEN6] returns.
 const (
+	errorParameter       = 87
+	errorInvalidQuery    = 15001
 	errorChannelNotFound = 15007
 	contextMismatch      = 0x1c00001a // nca_s_fault_context_mismatch: no such handle
 	maxText              = 32 << 10   // characters of a string
@@ -23,17 +24,53 @@ func eventService() Interface {
 	return Interface{Syntax: rpc.EventLog, secured: map[uint16]secured{5: registerLogQuery, 13: closeHandle}}
 }
 
+// What a query's path is of: one of them, section 3.1.4.12.
+const (
+	queryChannel = 1
+	queryFile    = 2
+)
+
+// isQuery reports whether a text is an XPath of section 2.2.15 for events: * alone, or
+// with predicates after it, whose brackets and quotation marks are in pairs.
+func isQuery(text string) bool {
+	predicates, ok := strings.CutPrefix(text, "*")
+	if !ok || predicates != "" && predicates[0] != '[' {
+		return false
+	}
+	var open []rune
+	for _, c := range predicates {
+		quoted := len(open) > 0 && (open[len(open)-1] == '\'' || open[len(open)-1] == '"')
+		switch {
+		case len(open) > 0 && c == open[len(open)-1]:
+			open = open[:len(open)-1]
+		case quoted:
+		case c == '[':
+			open = append(open, ']')
+		case c == '(':
+			open = append(open, ')')
+		case c == '\'' || c == '"':
+			open = append(open, c)
+		case c == ']' || c == ')' || len(open) == 0:
+			return false
+		}
+	}
+	return len(open) == 0
+}
+
 // registerLogQuery is EvtRpcRegisterLogQuery, section 3.1.4.12. A caller without the
 // right gets no handle; of a channel that is denied by itself he gets one, and its status.
 func registerLogQuery(by *caller, in *reader, out *writer) uint32 {
 	path := in.unique(in.text)
-	in.text() // query
-	in.u32()  // flags
+	query, flags := in.text(), in.u32()
 	if in.err != nil {
 		return badStubData
 	}
 	status, denied := uint32(0), uint32(0)
 	switch is := func(c string) bool { return strings.EqualFold(c, path) }; {
+	case (flags&queryChannel != 0) == (flags&queryFile != 0):
+		status = errorParameter
+	case !isQuery(query):
+		status = errorInvalidQuery
 	case !by.may(ReadLogs):
 		status = accessDenied
 	case !slices.ContainsFunc(channels[:], is):
@@ -45,8 +82,8 @@ func registerLogQuery(by *caller, in *reader, out *writer) uint32 {
 		out.bytes(make([]byte, 2*contextHandleLen)...)
 		out.u32(0, 0) // no channel, and no pointer to any
 	} else {
-		by.openHandle(out) // of the query
-		by.openHandle(out) // of its control
+		by.handles.open(by.Host, out) // of the query
+		by.handles.open(by.Host, out) // of its control
 		out.u32(1, 0x20000, 1, 0x20004, denied)
 		out.text(path)
 	}
@@ -56,38 +93,5 @@ func registerLogQuery(by *caller, in *reader, out *writer) uint32 {
 
 // closeHandle is EvtRpcClose, section 3.1.4.33.
 func closeHandle(by *caller, in *reader, out *writer) uint32 {
-	if fault := by.closeHandle(in); fault != 0 {
-		return fault
-	}
-	out.bytes(make([]byte, contextHandleLen)...)
-	out.u32(0)
-	return 0
-}
-
-// contextHandleLen is the length of a context handle, C706 section 14.3.7.
-const contextHandleLen = 20
-
-// openHandle gives out a context handle.
-func (v *session) openHandle(out *writer) {
-	id := v.Host.number()
-	v.handles[id] = true
-	v.Host.count(func(l *Left) { l.Handles++ })
-	out.u32(0)
-	out.uuid(rpc.UUID(binary.LittleEndian.AppendUint32(make([]byte, 12), id)))
-}
-
-// closeHandle takes a context handle back.
-func (v *session) closeHandle(in *reader) (fault uint32) {
-	in.u32()
-	u := in.uuid()
-	id := binary.LittleEndian.Uint32(u[12:])
-	switch {
-	case in.err != nil:
-		return badStubData
-	case !v.handles[id]:
-		return contextMismatch
-	}
-	delete(v.handles, id)
-	v.Host.count(func(l *Left) { l.Handles-- })
-	return 0
+	return by.handles.close(by.Host, in, out)
 }

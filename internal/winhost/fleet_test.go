@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gpreach/gpreach/internal/winhost/logon"
 )
 
 // TestFleet looks at situations from outside: what a connect to each port
@@ -148,7 +150,7 @@ func TestTheWrongHostSaysWhoItIs(t *testing.T) {
 		wrong := situations[slices.IndexFunc(situations, func(s Situation) bool { return s.Name == "wrong host" })]
 		h := n.Hosts[n.Names[wrong.Host].Addrs[0]]
 		got := string(raw(t, talk(t, connected(t, h.RPCSS().Serve), strings.Replace(ntlmBind(), tidy(scheduleHex), tidy(epmHex), 1))))
-		if !strings.Contains(got, string(utf16le("ws-099.demo.example"))) || strings.Contains(got, string(utf16le(wrong.DNSHostName))) {
+		if !strings.Contains(got, string(logon.ToUTF16("ws-099.demo.example"))) || strings.Contains(got, string(logon.ToUTF16(wrong.DNSHostName))) {
 			t.Errorf("%s: the challenge does not name another host", wrong.Host)
 		}
 	})

@@ -36,13 +36,15 @@ type Host struct {
 	// Accounts may log on; without any nobody can. Admit sets them, and makes all
 	// else ready for them.
 	Accounts []Account
-	Keys     []logon.Key // that tickets are encrypted by
-	NoNTLM   bool        // NTLM is refused, as "Restrict NTLM: deny all" does
-	Denied   []string    // channels of the event log that nobody may read
+	Keys     []logon.Key   // that tickets are encrypted by
+	NoNTLM   bool          // NTLM is refused, as "Restrict NTLM: deny all" does
+	Clock    time.Duration // how far the host's clock is ahead
+	Denied   []string      // channels of the event log that nobody may read
 	WMI      WMI
 
-	smb    SMB
-	ledger ledger
+	smb     SMB
+	ledger  ledger
+	replays logon.Replays
 }
 
 // A Port is what a connect meets: a Fate, or a service. With both, the first
@@ -92,7 +94,7 @@ func newHost(name string, build, eventLog, schedule uint16, addrs []netip.Addr) 
 	h.Rename(name, addrs...)
 	h.Ports = map[uint16]Port{
 		mapperPort: {Serve: h.RPCSS().Serve},
-		eventLog:   {Serve: h.RPC(eventService()).Serve},
+		eventLog:   {Serve: h.EventLog().Serve},
 		schedule:   {Serve: h.Schedule().Serve},
 	}
 	return h
@@ -107,6 +109,9 @@ func (h *Host) Rename(name string, addrs ...netip.Addr) {
 // RPC returns a service of these interfaces, whose options may still be set.
 func (h *Host) RPC(interfaces ...Interface) *RPC { return &RPC{Host: h, Interfaces: interfaces} }
 
+// EventLog returns the service on the event log's port.
+func (h *Host) EventLog() *RPC { return h.RPC(eventService()) }
+
 // Schedule returns the service on the Task Scheduler's port.
 func (h *Host) Schedule() *RPC { return h.RPC(taskService(), Interface{Syntax: scheduleToo}) }
 
@@ -114,9 +119,14 @@ func (h *Host) Schedule() *RPC { return h.RPC(taskService(), Interface{Syntax: s
 // what activates its classes.
 func (h *Host) RPCSS() *RPC { return h.RPC(h.mapper(), h.objectExporter(), activator()) }
 
-// StandaloneWMI gives WMI its fixed port, as "winmgmt /standalonehost" does.
+// StandaloneWMI gives WMI its fixed port, as "winmgmt /standalonehost" does, before or
+// after the host admits accounts.
 func (h *Host) StandaloneWMI() {
-	h.Ports[WMIPort] = Port{Serve: h.RPC(Interface{Syntax: rpc.RemUnknown2}).Serve}
+	if h.WMI.Port != 0 {
+		delete(h.Ports, h.WMI.Port)
+	}
+	h.WMI.Port = WMIPort
+	h.Ports[WMIPort] = Port{Serve: h.Winmgmt().Serve}
 }
 
 // Stop stops the service behind an interface: what it has registered leaves the

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/gpreach/gpreach/internal/winhost/logon"
 )
 
 // The mapper's connection: a bind, ept_map, an alter_context, ServerAlive2.
@@ -172,7 +174,7 @@ func HostileChallenge() []Hostile {
 			if !challenges(answer) {
 				return answer
 			}
-			msg := joined([]byte(ntlmSignature), uint32(2), "0000 0000 38000000", uint32(challengeFlags), "0123456789abcdef 0000000000000000",
+			msg := joined([]byte(logon.NTLMSignature), uint32(2), "0000 0000 38000000", uint32(supportedFlags|targetFlags), "0123456789abcdef 0000000000000000",
 				uint16(len(names.info)), uint16(len(names.info)), uint32(56), "0a00 6758 0000000f", names.info)
 			answer = append(answer[:token], msg...)
 			binary.LittleEndian.PutUint16(answer[atLength:], uint16(len(answer)))
@@ -192,7 +194,7 @@ func challenges(answer []byte) bool {
 func named(name string) []byte {
 	var info []byte
 	for id := range uint16(4) {
-		info = append(info, joined(id+1, uint16(len(utf16le(name))), utf16le(name))...)
+		info = append(info, joined(id+1, uint16(len(logon.ToUTF16(name))), logon.ToUTF16(name))...)
 		if len(info) > 2048 {
 			break
 		}

@@ -59,7 +59,9 @@ type logonArrangement struct {
 }
 
 const (
+	serviceDisabled   = 0x80070422 // ERROR_SERVICE_DISABLED
 	serverExecFailure = 0x80080005 // CO_E_SERVER_EXEC_FAILURE
+	rpcAccessDenied   = 0x8001011b // RPC_E_ACCESS_DENIED
 	anotherAddress    = "10.77.9.10"
 )
 
@@ -128,12 +130,20 @@ var logonArrangements = []logonArrangement{
 		},
 	},
 	{
-		name: "WMI stopped", about: "Winmgmt is disabled: the activation says that the class is not registered.",
-		label: "wmi-stopped", healthy: Client, spoil: func(h *Host) { h.WMI.Result = classNotRegistered },
+		name: "WMI stopped", about: "Winmgmt is disabled: the activation says that the service cannot be started.",
+		label: "wmi-stopped", healthy: Client, spoil: func(h *Host) { h.WMI.Result = serviceDisabled },
 	},
 	{
-		name: "WMI does not start", about: "The activation says that the server's execution failed.",
+		name: "WMI not registered", about: "The activation says that WMI's class is not registered.",
+		label: "wmi-not-registered", healthy: Client, spoil: func(h *Host) { h.WMI.Result = classNotRegistered },
+	},
+	{
+		name: "WMI does not start", about: "Winmgmt hangs while it starts: the activation says that the server's execution failed.",
 		label: "wmi-does-not-start", healthy: Server, spoil: func(h *Host) { h.WMI.Result = serverExecFailure },
+	},
+	{
+		name: "WMI refuses the call", about: "NTLMLogin is answered by the fault RPC_E_ACCESS_DENIED.",
+		label: "wmi-fault", healthy: Client, spoil: func(h *Host) { h.WMI.LoginFault = rpcAccessDenied },
 	},
 	{
 		name: "bindings of another host", about: "The bindings name another host and its address, with the right port.",
@@ -158,12 +168,17 @@ var logonArrangements = []logonArrangement{
 		label: "endless-activation", healthy: Client, spoil: func(h *Host) { h.WMI.Delay = 70 * time.Second },
 	},
 	{
-		name: "logon fails at the end", about: "The event log's port does not accept the last token of a logon.",
-		label: "auth3-refused", healthy: Client, spoil: func(h *Host) {
-			s := h.RPC(eventService())
-			s.FailLogon = true
-			h.Ports[clientEventLog] = Port{Serve: s.Serve}
-		},
+		name:  "logon fails at the end",
+		about: "The event log's port does not accept the last token of a logon: NTLM's AUTH3, or the alter_context of SPNEGO.",
+		label: "auth3-refused", healthy: Client, spoil: func(h *Host) { h.failLogons(clientEventLog, h.EventLog()) },
+	},
+	{
+		name: "Schedule's logon fails", about: "The Task Scheduler's port does not accept the last token of a logon.",
+		label: "schedule-refused", healthy: Client, spoil: func(h *Host) { h.failLogons(clientSchedule, h.Schedule()) },
+	},
+	{
+		name: "WMI's logon fails", about: "WMI is activated, and its port does not accept the last token of a logon.",
+		label: "wmi-logon-refused", healthy: Client, spoil: func(h *Host) { h.failLogons(h.WMI.Port, h.Winmgmt()) },
 	},
 	{
 		name: "bind_nak 8", about: "The Task Scheduler's port does not know the authentication type.",
@@ -174,9 +189,15 @@ var logonArrangements = []logonArrangement{
 		label: "bind-nak-9", healthy: Client, spoil: func(h *Host) { h.nakLogons(wrongChecksum) },
 	},
 	{
-		name: "NTLM refused", about: "The policy Restrict NTLM denies all of it.",
+		name: "NTLM refused", about: "The policy Restrict NTLM denies all of it; Kerberos is let in as ever.",
 		label: "ntlm-refused", healthy: Server, spoil: func(h *Host) { h.NoNTLM = true },
 	},
+}
+
+// failLogons serves a port by a service that does not accept the last token of a logon.
+func (h *Host) failLogons(port uint16, s *RPC) {
+	s.FailLogon = true
+	h.Ports[port] = Port{Serve: s.Serve}
 }
 
 // nakLogons makes the Task Scheduler's port answer a bind with a logon by a bind_nak.

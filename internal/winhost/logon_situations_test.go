@@ -14,7 +14,6 @@ import (
 	rpcerrors "github.com/oiweiwei/go-msrpc/dcerpc/errors"
 	"github.com/oiweiwei/go-msrpc/msrpc/dcom"
 	"github.com/oiweiwei/go-msrpc/msrpc/dcom/iremotescmactivator/v0"
-	"github.com/oiweiwei/go-msrpc/msrpc/dcom/wmi"
 	"github.com/oiweiwei/go-msrpc/msrpc/dcom/wmi/iwbemlevel1login/v0"
 	"github.com/oiweiwei/go-msrpc/msrpc/even6/ieventservice/v1"
 	"github.com/oiweiwei/go-msrpc/msrpc/tsch/itaskschedulerservice/v1"
@@ -24,7 +23,7 @@ import (
 )
 
 // TestLogonFleet looks at what each host answers to the account beside its pipe. What
-// the ladder makes of it stands in package probe's tests.
+// the ladder makes of it, and the pipe, stand in package secure's TestLogonSituations.
 func TestLogonFleet(t *testing.T) {
 	const granted = "log ok, tasks ok, activation ok, rsop ok, cimv2 ok"
 	const untried = ", rsop untried, cimv2 untried"
@@ -41,12 +40,16 @@ func TestLogonFleet(t *testing.T) {
 		"WMI's port dropped":       change("rsop ok, cimv2 ok", "rsop timeout, cimv2 timeout"),
 		"WMI's port refused":       change("rsop ok, cimv2 ok", "rsop refused, cimv2 refused"),
 		"WMI's port taken":         change("rsop ok, cimv2 ok", "rsop rejected, cimv2 rejected"),
-		"WMI stopped":              change("ok, rsop ok, cimv2 ok", "0x80040154"+untried),
+		"WMI stopped":              change("ok, rsop ok, cimv2 ok", "0x80070422"+untried),
+		"WMI not registered":       change("ok, rsop ok, cimv2 ok", "0x80040154"+untried),
+		"WMI refuses the call":     change("rsop ok, cimv2 ok", "rsop fault 0x8001011b, cimv2 fault 0x8001011b"),
 		"WMI does not start":       change("ok, rsop ok, cimv2 ok", "0x80080005"+untried),
 		"no bindings":              change("ok, rsop ok, cimv2 ok", "without a port"+untried),
 		"hardened":                 change("ok, rsop ok, cimv2 ok", "fault 0x5"+untried),
 		"activation without end":   change("ok, rsop ok, cimv2 ok", "timeout"+untried),
 		"logon fails at the end":   change("log ok", "log fault 0x5"),
+		"Schedule's logon fails":   change("tasks ok", "tasks fault 0x5"),
+		"WMI's logon fails":        change("rsop ok, cimv2 ok", "rsop fault 0x5, cimv2 fault 0x5"),
 		"bind_nak 8":               change("tasks ok", "tasks bind_nak 8"),
 		"bind_nak 9":               change("tasks ok", "tasks bind_nak 9"),
 		"NTLM refused":             "log bind_nak 8, tasks bind_nak 8, activation bind_nak 8" + untried,
@@ -192,10 +195,7 @@ func askActivation(ctx context.Context, conn dcerpc.Conn, options []dcerpc.Optio
 		return nil, "", err
 	}
 	version := &dcom.COMVersion{MajorVersion: 5, MinorVersion: 7}
-	properties := &dcom.ActivationProperties{DestinationContext: 2, Properties: []dcom.ActivationProperty{
-		&dcom.InstantiationInfoData{ClassID: wmi.Level1LoginClassID, IID: []*dcom.IID{iwbemlevel1login.Level1LoginIID}, ClientCOMVersion: version},
-	}}
-	in, err := properties.ActivationPropertiesIn()
+	in, err := activationProperties(version).ActivationPropertiesIn()
 	if err != nil {
 		return nil, "", err
 	}

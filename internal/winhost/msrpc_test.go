@@ -107,7 +107,7 @@ func dialAs(t *testing.T, n *Network, h *Host, port uint16, w way, user, passwor
 			gssapi.WithCredential(credential.NewFromCCache(user+"@"+realm, cache)))
 	} else {
 		ctx = gssapi.NewSecurityContext(t.Context(), gssapi.WithMechanismFactory(ssp.SPNEGO), gssapi.WithMechanismFactory(ssp.NTLM),
-			gssapi.WithCredential(credential.NewFromPassword(user, password, credential.Domain("CORP"))))
+			gssapi.WithCredential(credential.NewFromPassword(user, password, credential.Domain(h.netBIOSDomain()))))
 	}
 	conn, err := dcerpc.Dial(ctx, h.Addrs[0].String(), dcerpc.WithDialer(dialer{n, t}), dcerpc.WithTimeout(time.Minute),
 		dcerpc.WithEndpoint(fmt.Sprintf("ncacn_ip_tcp:[%d]", port)))
@@ -230,6 +230,16 @@ func TestWMIByMSRPC(t *testing.T) {
 	}
 }
 
+// activationProperties ask for WMI.
+func activationProperties(version *dcom.COMVersion) *dcom.ActivationProperties {
+	return &dcom.ActivationProperties{DestinationContext: 2, Properties: []dcom.ActivationProperty{
+		&dcom.InstantiationInfoData{ClassID: wmi.Level1LoginClassID, IID: []*dcom.IID{iwbemlevel1login.Level1LoginIID}, ClientCOMVersion: version},
+		&dcom.ActivationContextInfoData{},
+		&dcom.LocationInfoData{},
+		&dcom.SCMRequestInfoData{RemoteRequest: &dcom.CustomRemoteRequestSCMInfo{RequestedProtocolSequences: []uint16{7}}},
+	}}
+}
+
 // activateAs activates WMI and returns the objects to log in at and to release by.
 func activateAs(t *testing.T, n *Network, h *Host, w way, user string) (login, unknown *dcom.IPID) {
 	t.Helper()
@@ -239,11 +249,7 @@ func activateAs(t *testing.T, n *Network, h *Host, w way, user string) (login, u
 		t.Fatal(err)
 	}
 	version := &dcom.COMVersion{MajorVersion: 5, MinorVersion: 7}
-	properties := &dcom.ActivationProperties{DestinationContext: 2, Properties: []dcom.ActivationProperty{
-		&dcom.InstantiationInfoData{ClassID: wmi.Level1LoginClassID, IID: []*dcom.IID{iwbemlevel1login.Level1LoginIID}, ClientCOMVersion: version},
-		&dcom.SCMRequestInfoData{RemoteRequest: &dcom.CustomRemoteRequestSCMInfo{RequestedProtocolSequences: []uint16{7}}},
-	}}
-	in, err := properties.ActivationPropertiesIn()
+	in, err := activationProperties(version).ActivationPropertiesIn()
 	if err != nil {
 		t.Fatal(err)
 	}

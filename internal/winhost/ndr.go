@@ -1,6 +1,7 @@
 package winhost
 
 import (
+	"cmp"
 	"encoding/binary"
 	"io"
 	"unicode/utf16"
@@ -62,7 +63,7 @@ type reader struct {
 }
 
 func (r *reader) bytes(n int) []byte {
-	if n > len(r.b) {
+	if n > len(r.b) && r.err == nil {
 		r.b, r.err = nil, io.ErrUnexpectedEOF
 	}
 	if r.err != nil {
@@ -109,7 +110,7 @@ func (r *reader) text() string {
 	r.align(4)
 	most, offset, n := r.u32(), r.u32(), r.u32()
 	if offset != 0 || n > most || n > maxText || int(n)*2 > len(r.b) {
-		r.b, r.err = nil, io.ErrUnexpectedEOF
+		r.b, r.err = nil, cmp.Or(r.err, io.ErrUnexpectedEOF)
 		return ""
 	}
 	u := make([]uint16, n)

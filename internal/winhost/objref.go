@@ -2,6 +2,7 @@ package winhost
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -17,6 +18,9 @@ const (
 	publicRefs      = 5 // that a reference stands for, as Windows gives them
 	noInterface     = 0x80004002
 	disconnected    = 0x80010108 // RPC_E_DISCONNECTED: the fault for an object that is not there
+	versionMismatch = 0x80010110 // RPC_E_VERSION_MISMATCH
+
+	comMajor, comMinor = 5, 7 // the version, [MS-DCOM] section 2.2.11
 )
 
 // An object is what a reference leads to.
@@ -96,9 +100,9 @@ func (w *writer) dualStrings(addresses ...string) {
 // dualStrings returns the entries of a DUALSTRINGARRAY, and where the security
 // bindings begin.
 func dualStrings(addresses []string) (entries []uint16, security int) {
-	const tcp, noPrincipal = 7, 0xffff
+	const noPrincipal = 0xffff
 	for _, address := range addresses {
-		entries = append(append(append(entries, tcp), utf16.Encode([]rune(address))...), 0)
+		entries = append(append(append(entries, protseqTCP), utf16.Encode([]rune(address))...), 0)
 	}
 	entries = append(entries, 0)
 	security = len(entries)
@@ -108,15 +112,31 @@ func dualStrings(addresses []string) (entries []uint16, security int) {
 	return append(entries, 0), security
 }
 
+var errVersion = errors.New("another COM version")
+
+// comVersion reads a COMVERSION, section 2.2.11: of our major version, and not newer.
+func (r *reader) comVersion() {
+	if major, minor := r.u16(), r.u16(); r.err == nil && (major != comMajor || minor > comMinor) {
+		r.b, r.err = nil, errVersion
+	}
+}
+
+// fault returns the fault of a call whose arguments cannot be read.
+func (r *reader) fault() uint32 {
+	if errors.Is(r.err, errVersion) {
+		return versionMismatch
+	}
+	return badStubData
+}
+
 // orpcThis reads an ORPCTHIS, section 2.2.13.3, which must have no extensions.
 func (r *reader) orpcThis() {
-	r.u16() // version
-	r.u16()
+	r.comVersion()
 	r.u32() // flags
 	r.u32() // reserved
 	r.uuid()
 	if r.u32() != 0 {
-		r.b, r.err = nil, fmt.Errorf("extensions")
+		r.b, r.err = nil, errArgument
 	}
 }
 

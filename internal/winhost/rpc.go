@@ -20,16 +20,17 @@ type RPC struct {
 	Host       *Host
 	Interfaces []Interface
 
-	BigEndian bool          // headers and NDR of the replies
-	Fragment  int           // most stub bytes in a response PDU; 0: as many as fit
-	Nak       *uint16       // bind_nak with this reason to every bind
-	NoNTLM    bool          // bind_nak 8 to a bind with a verifier of NTLM's
-	NakLogon  *uint16       // bind_nak with this reason to a bind with a verifier
-	FailLogon bool          // the last token of every logon is not accepted
-	Reject    [2]uint16     // result and reason for every context
-	Fault     uint32        // this fault to every call
-	BindDelay time.Duration // before the answer to a bind
-	CallDelay time.Duration // before the answer to a call
+	BigEndian      bool          // headers and NDR of the replies
+	Fragment       int           // most stub bytes in a response PDU; 0: as many as fit
+	Nak            *uint16       // bind_nak with this reason to every bind
+	NoNTLM         bool          // bind_nak 8 to a bind with a verifier of NTLM's, in SPNEGO too
+	NakLogon       *uint16       // bind_nak with this reason to a bind with a verifier
+	FailLogon      bool          // the last token of every logon is not accepted
+	WantHeaderSign bool          // bind_nak 0 to a bind with a verifier whose client does not sign headers
+	Reject         [2]uint16     // result and reason for every context
+	Fault          uint32        // this fault to every call
+	BindDelay      time.Duration // before the answer to a bind
+	CallDelay      time.Duration // before the answer to a call
 
 	// Spoil changes the stub of every answer to a secured call, before it is protected.
 	Spoil func(stub []byte) []byte
@@ -82,7 +83,7 @@ type session struct {
 	logons      map[uint32]*association // by auth_context_id; empty while nobody has begun to log on
 	signHeaders bool                    // as the bind agreed
 	pending     *pending                // a call whose last fragment has not come yet
-	handles     map[uint32]bool         // context handles that are open
+	handles     handles
 }
 
 // A pending call is what has come of one. All its fragments are of the same caller.
@@ -95,7 +96,7 @@ type pending struct {
 // Serve answers a client until one of them has enough.
 func (s *RPC) Serve(c net.Conn) {
 	v := &session{RPC: s, conn: c, in: bufio.NewReaderSize(c, maxFrag), contexts: map[uint16]Interface{}, maxXmit: maxFrag}
-	v.logons, v.handles = map[uint32]*association{}, map[uint32]bool{}
+	v.logons, v.handles = map[uint32]*association{}, handles{}
 	for ok := true; ok; {
 		p, err := readPDU(v.in)
 		if errors.Is(err, errJunk) {
@@ -103,6 +104,10 @@ func (s *RPC) Serve(c net.Conn) {
 		}
 		if err != nil {
 			return
+		}
+		if len(p.auth) > 0 && len(p.body)%trailerAlign != 0 {
+			ok = v.misaligned(p)
+			continue
 		}
 		switch p.kind {
 		case bind, alterContext:
@@ -115,6 +120,17 @@ func (s *RPC) Serve(c net.Conn) {
 			ok = false
 		}
 	}
+}
+
+// misaligned refuses a PDU whose verifier does not stand where it must.
+func (v *session) misaligned(p *pdu) bool {
+	switch p.kind {
+	case bind:
+		return v.nak(p.call, notSpecified)
+	case request, alterContext:
+		return v.fault(p.call, 0, protocolError)
+	}
+	return false
 }
 
 func (v *session) writer() *writer {

@@ -28,6 +28,7 @@ const (
 	maxSMB         = 64 << 10
 	notSupported   = 0xc00000bb // STATUS_NOT_SUPPORTED
 	newestSMB      = 0x0311
+	oldestSMB      = 0x0202
 	securityOffset = 0x80
 )
 
@@ -52,7 +53,7 @@ const (
 
 // Serve answers a client's NEGOTIATE, and what follows.
 func (s SMB) Serve(c net.Conn) {
-	v := &smbConn{SMB: s, conn: c, files: map[uint64]net.Conn{}}
+	v := &smbConn{SMB: s, files: map[uint64]*pipeEnd{}}
 	defer v.close()
 	for {
 		m := smbMessage(c)
@@ -75,12 +76,17 @@ func (v *smbConn) next(m []byte) []byte {
 	case command == smbNegotiate && len(m) >= smb2HeaderLen+36:
 		var reply []byte
 		reply, v.dialect = v.negotiate(m[smb2HeaderLen:])
+		copy(reply[6:], m[6:8])    // CreditCharge
 		copy(reply[24:], m[24:36]) // MessageId, and what Windows echoes after it
 		v.hash = preauth{}
 		v.hash.add(m)
 		v.hash.add(reply)
+		v.ids.begin(m)
 		return reply
 	case command == smbNegotiate || v.Host == nil || !v.Host.admits() || v.dialect == 0:
+		return nil
+	}
+	if !v.ids.takes(m, v.dialect) { // section 3.3.5.2.3
 		return nil
 	}
 	return v.answer(m)
@@ -124,12 +130,20 @@ func (s SMB) negotiate(body []byte) (reply []byte, chosen uint16) {
 	}
 	le.PutUint16(b[4:], chosen)
 	le.PutUint32(b[24:], capabilities)
-	le.PutUint64(b[40:], filetime(time.Now()))
+	le.PutUint64(b[40:], filetime(s.now()))
 	if chosen == newestSMB {
 		le.PutUint16(b[6:], 2) // NegotiateContextCount, and where they are
 		le.PutUint32(b[60:], securityOffset+uint32(len(spnego)/2))
 	}
 	return reply, chosen
+}
+
+// now returns the time on the host's clock.
+func (s SMB) now() time.Time {
+	if s.Host == nil {
+		return time.Now()
+	}
+	return time.Now().Add(s.Host.Clock)
 }
 
 // choose returns the highest dialect that both sides speak, 0 without one.

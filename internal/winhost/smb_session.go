@@ -3,10 +3,8 @@ package winhost
 import (
 	"cmp"
 	"encoding/binary"
-	"net"
+	"errors"
 	"strings"
-	"time"
-	"unicode/utf16"
 
 	"github.com/gpreach/gpreach/internal/winhost/logon"
 )
@@ -22,6 +20,7 @@ const (
 	smbClose          = 0x06
 	smbRead           = 0x08
 	smbWrite          = 0x09
+	smbCancel         = 0x0c
 )
 
 // Statuses, [MS-ERREF] section 2.3.
@@ -33,6 +32,9 @@ const (
 	logonFailure     = 0xc000006d
 	badNetworkName   = 0xc00000cc
 	ioTimeout        = 0xc00000b5
+	pipeBroken       = 0xc000014b
+	bufferOverflow   = 0x80000005 // there is more of the message
+	sessionDeleted   = 0xc0000203 // STATUS_USER_SESSION_DELETED
 	nameDeleted      = 0xc00000c9 // STATUS_NETWORK_NAME_DELETED
 	fileClosed       = 0xc0000128
 	ntlmBlocked      = 0xc0000418
@@ -42,7 +44,7 @@ const (
 	smbSigned       = 0x08 // a flag of the header
 	signingRequired = 0x02 // in a SecurityMode
 	fromServer      = 0x01
-	pipePatient     = 10 * time.Second // how long a read waits for a pipe
+	mostCredits     = 64 // that an answer grants
 	mostFiles       = 16
 )
 
@@ -50,8 +52,8 @@ const (
 // session, and that one tree.
 type smbConn struct {
 	SMB
-	conn    net.Conn
 	dialect uint16
+	ids     sequence
 	hash    preauth // of the connection's NEGOTIATE
 	said    preauth // of the session's logon too
 
@@ -60,7 +62,35 @@ type smbConn struct {
 	signer  signer // nil before somebody has logged on
 	signing bool   // the client or the server requires it
 	tree    uint32
-	files   map[uint64]net.Conn // at whose other end an RPC server serves
+	files   map[uint64]*pipeEnd
+}
+
+// A sequence is which MessageIds a client may use, section 3.3.1.1: each once, upwards,
+// and as many as it has been granted. It begins with that of the NEGOTIATE.
+type sequence struct{ next, end uint64 }
+
+// begin begins with a NEGOTIATE, whose answer grants one.
+func (s *sequence) begin(m []byte) {
+	s.next = binary.LittleEndian.Uint64(m[24:]) + 1
+	s.end = s.next + 1
+}
+
+// takes reports whether a request may come now, and takes what it is charged, which in
+// SMB 2.0.2 is always one.
+func (s *sequence) takes(m []byte, dialect uint16) bool {
+	le := binary.LittleEndian
+	if le.Uint16(m[12:]) == smbCancel { // which has the MessageId of what it cancels
+		return true
+	}
+	id, charge := le.Uint64(m[24:]), uint64(1)
+	if dialect > oldestSMB {
+		charge = uint64(max(1, le.Uint16(m[6:])))
+	}
+	if id < s.next || id >= s.end || charge > s.end-id {
+		return false
+	}
+	s.next = id + charge
+	return true
 }
 
 // close closes what is open still. It stays counted as left behind.
@@ -80,8 +110,17 @@ func (v *smbConn) answer(m []byte) []byte {
 	if command == smbSessionSetup {
 		return v.setUp(m)
 	}
+	if v.signer == nil || le.Uint64(m[40:]) != v.session {
+		return v.reply(m, sessionDeleted, nil)
+	}
 	signed := le.Uint32(m[16:])&smbSigned != 0
-	if v.signer == nil || le.Uint64(m[40:]) != v.session || v.signing && !signed || signed && !v.signer.verifies(m) {
+	if !signed {
+		v.Host.meet(func(m *Met) { m.Unsigned++ })
+	}
+	switch {
+	case !signed && command == smbTreeConnect && v.dialect == newestSMB: // section 3.3.5.7
+		return nil
+	case v.signing && !signed, signed && !v.signer.verifies(m):
 		return v.reply(m, deniedStatus, nil)
 	}
 	status, body := v.execute(command, m)
@@ -94,8 +133,11 @@ func (v *smbConn) answer(m []byte) []byte {
 
 // setUp takes a token, section 3.3.5.5.
 func (v *smbConn) setUp(m []byte) []byte {
-	token := field(m, 12, 2)
-	if v.signer != nil || token == nil {
+	token, id := field(m, 12, 2), binary.LittleEndian.Uint64(m[40:])
+	switch {
+	case v.logon == nil && id != 0 || v.logon != nil && id != v.session:
+		return v.reply(m, sessionDeleted, nil)
+	case v.signer != nil || token == nil:
 		return v.reply(m, invalidParameter, nil)
 	}
 	if v.logon == nil {
@@ -106,7 +148,7 @@ func (v *smbConn) setUp(m []byte) []byte {
 	answer, done, err := v.logon.Accept(token)
 	if err != nil {
 		v.logon = nil
-		return v.reply(m, v.refusal(), nil)
+		return v.reply(m, v.refusal(err), nil)
 	}
 	w := &writer{order: binary.LittleEndian}
 	w.u16(9, 0, smb2HeaderLen+8, uint16(len(answer)))
@@ -123,11 +165,18 @@ func (v *smbConn) setUp(m []byte) []byte {
 }
 
 // refusal returns the status of a logon that failed.
-func (v *smbConn) refusal() uint32 {
-	if v.Host.NoNTLM {
+func (v *smbConn) refusal(err error) uint32 {
+	switch {
+	case errors.Is(err, logon.ErrRefused):
+		return cmp.Or(v.Refusal, logonFailure)
+	case errors.Is(err, logon.ErrBlocked):
 		return ntlmBlocked
+	case errors.Is(err, logon.ErrToken):
+		return invalidParameter
+	case errors.Is(err, logon.ErrSignature):
+		return deniedStatus
 	}
-	return cmp.Or(v.Refusal, logonFailure)
+	return logonFailure
 }
 
 // execute executes a command of who has logged on.
@@ -159,95 +208,13 @@ func (v *smbConn) execute(command uint16, m []byte) (status uint32, body []byte)
 
 // connectTree connects to IPC$, section 3.3.5.7; there is no other share.
 func (v *smbConn) connectTree(path []byte) (status uint32, body []byte) {
-	name := fromUTF16(path)
+	name := logon.FromUTF16(path)
 	if name = name[strings.LastIndexByte(name, '\\')+1:]; !strings.EqualFold(name, "IPC$") || v.tree != 0 {
 		return badNetworkName, nil
 	}
 	v.tree = v.Host.number()
 	v.Host.count(func(l *Left) { l.Trees++ })
 	return 0, octets("1000 02 00 30000000 00000000 ff011f00")
-}
-
-// create opens a pipe, section 3.3.5.9.
-func (v *smbConn) create(name []byte) (status uint32, body []byte) {
-	switch {
-	case v.Open != 0:
-		return v.Open, nil
-	case !strings.EqualFold(strings.TrimPrefix(fromUTF16(name), `\`), "eventlog"):
-		return nameNotFound, nil
-	case len(v.files) == mostFiles:
-		return deniedStatus, nil
-	}
-	id := uint64(v.Host.number())
-	here, there := pair(&net.TCPAddr{}, &net.TCPAddr{Port: smbPort}, 0)
-	v.files[id] = here
-	allowed := v.Host.rightsOf(v.logon.User())&OpenPipe != 0
-	go func() {
-		defer there.Close()
-		v.Host.RPC(v.Host.eventLogPipe(allowed)).Serve(there)
-	}()
-	v.Host.count(func(l *Left) { l.Files++ })
-	w := &writer{order: binary.LittleEndian}
-	w.bytes(octets("5900 00 00 01000000")...)
-	w.bytes(make([]byte, 4*8+8+8)...) // times, sizes
-	w.u32(0x80, 0, uint32(id), 0, uint32(id), 0, 0, 0)
-	return 0, w.b
-}
-
-// file returns the open file whose identifier is in a request's body.
-func (v *smbConn) file(m []byte, at int) (net.Conn, uint64) {
-	if at += smb2HeaderLen; at+16 > len(m) {
-		return nil, 0
-	}
-	id := binary.LittleEndian.Uint64(m[at:])
-	return v.files[id], id
-}
-
-func (v *smbConn) closeFile(m []byte, at int) (status uint32, body []byte) {
-	f, id := v.file(m, at)
-	if f == nil {
-		return fileClosed, nil
-	}
-	f.Close()
-	delete(v.files, id)
-	v.Host.count(func(l *Left) { l.Files-- })
-	return 0, append(octets("3c00"), make([]byte, 58)...)
-}
-
-// write hands a message to the RPC server, section 3.3.5.13.
-func (v *smbConn) write(m []byte) (status uint32, body []byte) {
-	f, _ := v.file(m, 16)
-	data := field(m, 2, 4)
-	if f == nil || data == nil {
-		return fileClosed, nil
-	}
-	if _, err := f.Write(data); err != nil {
-		return fileClosed, nil
-	}
-	w := &writer{order: binary.LittleEndian}
-	w.u16(17, 0)
-	w.u32(uint32(len(data)), 0, 0)
-	return 0, w.b
-}
-
-// read returns a message of the RPC server's, section 3.3.5.12.
-func (v *smbConn) read(m []byte) (status uint32, body []byte) {
-	f, _ := v.file(m, 16)
-	if f == nil {
-		return fileClosed, nil
-	}
-	data := make([]byte, min(binary.LittleEndian.Uint32(m[smb2HeaderLen+4:]), maxSMB/2))
-	_ = f.SetReadDeadline(time.Now().Add(pipePatient))
-	n, err := f.Read(data)
-	if err != nil {
-		return ioTimeout, nil
-	}
-	w := &writer{order: binary.LittleEndian}
-	w.u16(17)
-	w.bytes(smb2HeaderLen+16, 0)
-	w.u32(uint32(n), 0, 0)
-	w.bytes(data[:n]...)
-	return 0, w.b
 }
 
 // reply returns an answer, signed where that is required, and where the request was.
@@ -257,12 +224,18 @@ func (v *smbConn) reply(m []byte, status uint32, body []byte) []byte {
 	}
 	le := binary.LittleEndian
 	reply := append(unhex(smb2Header), body...)
+	copy(reply[6:], m[6:8])    // CreditCharge
 	copy(reply[24:], m[24:36]) // MessageId, Reserved
 	le.PutUint32(reply[8:], status)
-	copy(reply[12:], m[12:14])                                   // Command
-	le.PutUint16(reply[14:], max(1, min(le.Uint16(m[14:]), 64))) // credits, of which it gets what it asks for
+	copy(reply[12:], m[12:14])                             // Command
+	credits := max(1, min(le.Uint16(m[14:]), mostCredits)) // it gets what it asks for
+	le.PutUint16(reply[14:], credits)
+	v.ids.end += uint64(credits)
 	le.PutUint32(reply[36:], cmp.Or(v.tree, le.Uint32(m[36:])))
-	le.PutUint64(reply[40:], v.session)
+	if le.PutUint64(reply[40:], v.session); status == sessionDeleted {
+		copy(reply[40:], m[40:48])
+		return reply
+	}
 	if v.signer != nil && (v.signing || le.Uint32(m[16:])&smbSigned != 0 || le.Uint16(m[12:]) == smbSessionSetup) {
 		le.PutUint32(reply[16:], fromServer|smbSigned)
 		v.signer.sign(reply)
@@ -286,12 +259,4 @@ func field(m []byte, at, width int) []byte {
 		return nil
 	}
 	return m[start : start+n]
-}
-
-func fromUTF16(b []byte) string {
-	u := make([]uint16, len(b)/2)
-	for i := range u {
-		u[i] = binary.LittleEndian.Uint16(b[2*i:])
-	}
-	return string(utf16.Decode(u))
 }

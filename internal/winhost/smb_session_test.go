@@ -138,7 +138,7 @@ func TestSMBSignatures(t *testing.T) {
 				t.Errorf("signed rightly: status %#x", got)
 			}
 			change(m)
-			if got := binary.LittleEndian.Uint32(v.answer(m)[8:]); got != deniedStatus {
+			if got := smbStatus(v.answer(m)); got != deniedStatus {
 				t.Errorf("status %#x", got)
 			}
 		})
@@ -148,7 +148,7 @@ func TestSMBSignatures(t *testing.T) {
 // What is asked of SMB before a logon, and whatever leads out of a message, is refused.
 func TestSMBBounds(t *testing.T) {
 	h, _ := admitting(t)
-	v := &smbConn{SMB: SMB{Host: h}, dialect: 0x0210, files: map[uint64]net.Conn{}}
+	v := &smbConn{SMB: SMB{Host: h}, dialect: 0x0210, files: map[uint64]*pipeEnd{}}
 	for command := range uint16(20) {
 		m := append(unhex(smb2Header), make([]byte, 4)...)
 		binary.LittleEndian.PutUint16(m[12:], command)

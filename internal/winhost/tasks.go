@@ -2,7 +2,9 @@ package winhost
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gpreach/gpreach/rpc"
@@ -21,6 +23,9 @@ const (
 	highestVersion = 0x10006
 	validateOnly   = 1 // TASK_VALIDATE_ONLY
 )
+
+// taskChildren are the elements of a task, each of which stands there once at most.
+var taskChildren = [...]string{"RegistrationInfo", "Triggers", "Settings", "Data", "Principals", "Actions"}
 
 // taskService is ITaskSchedulerService, [MS-TSCH] section 3.2.5.4, which wants packet
 // privacy, section 2.1.
@@ -51,7 +56,7 @@ func registerTask(by *caller, in *reader, out *writer) uint32 {
 	}
 	status := uint32(0)
 	switch {
-	case !by.may(ReadTasks):
+	case !by.may(RegisterTask):
 		status = notAllowed
 	case flags != validateOnly:
 		by.Host.count(func(l *Left) { l.Tasks++ })
@@ -63,14 +68,39 @@ func registerTask(by *caller, in *reader, out *writer) uint32 {
 	return 0
 }
 
-// isTask reports whether a text is a well-formed task of [MS-TSCH] section 2.5.
+// isTask reports whether a text is one well-formed task of [MS-TSCH] section 2.5.1, with
+// actions, and with nothing in it that a task does not have.
 func isTask(text string) bool {
+	const namespace = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 	d := xml.NewDecoder(strings.NewReader(text))
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it says UTF-16, and was
-	var task struct {
-		XMLName xml.Name `xml:"http://schemas.microsoft.com/windows/2004/02/mit/task Task"`
+	var children []string
+	for depth, over := 0, false; ; {
+		token, err := d.Token()
+		if err != nil {
+			return errors.Is(err, io.EOF) && slices.Contains(children, "Actions")
+		}
+		switch it := token.(type) {
+		case xml.StartElement:
+			if over || it.Name.Space != namespace || depth == 0 && it.Name.Local != "Task" {
+				return false
+			}
+			if depth == 1 {
+				if !slices.Contains(taskChildren[:], it.Name.Local) || slices.Contains(children, it.Name.Local) {
+					return false
+				}
+				children = append(children, it.Name.Local)
+			}
+			depth++
+		case xml.EndElement:
+			depth--
+			over = depth == 0
+		case xml.CharData:
+			if depth <= 1 && strings.TrimSpace(string(it)) != "" {
+				return false
+			}
+		}
 	}
-	return d.Decode(&task) == nil
 }
 
 // enumTasks is SchRpcEnumTasks, section 3.2.5.4.8: there are two tasks in the root, and

@@ -17,6 +17,7 @@ type WMI struct {
 	Bindings   []string      // in the place of NAME[port] and ADDRESS[port]
 	NoBindings bool
 	Missing    []string // namespaces, such as root\rsop
+	LoginFault uint32   // to every NTLMLogin
 }
 
 const (
@@ -49,9 +50,12 @@ func (h *Host) Winmgmt() *RPC {
 func servedByLogin(iid rpc.UUID) bool { return iid == wbemLevel1LoginIID || iid == unknownInterface }
 
 // establishPosition is IWbemLevel1Login's, [MS-WMI] section 3.1.4.1.1.
-func establishPosition(by *caller, _ *reader, out *writer) uint32 {
+func establishPosition(by *caller, in *reader, out *writer) uint32 {
 	if !by.Host.is(by.object, wbemLevel1LoginIID) {
 		return disconnected
+	}
+	if in.orpcThis(); in.err != nil {
+		return in.fault()
 	}
 	out.orpcThat()
 	out.u32(0, 0) // LocaleVersion, return value
@@ -69,8 +73,11 @@ func ntlmLogin(by *caller, in *reader, out *writer) uint32 {
 	namespace := namespaceOf(in.unique(in.text))
 	in.unique(in.text) // wszPreferredLocale
 	in.u32()           // lFlags
-	if in.err != nil {
-		return badStubData
+	switch {
+	case in.err != nil:
+		return in.fault()
+	case h.WMI.LoginFault != 0:
+		return h.WMI.LoginFault
 	}
 	right := map[string]Rights{`root\rsop`: ReadRSoP, `root\cimv2`: ReadCIMV2}[namespace]
 	status := uint32(0)
@@ -114,7 +121,9 @@ func queryInterface(by *caller, in *reader, out *writer) uint32 {
 	switch {
 	case by.object != remUnknownIPID:
 		return disconnected
-	case in.err != nil || refs > maxReferences || count == 0:
+	case in.err != nil:
+		return in.fault()
+	case refs > maxReferences || count == 0:
 		return badStubData
 	}
 	out.orpcThat()
@@ -193,7 +202,7 @@ func (c *caller) references(in *reader) (counts []reference, fault uint32) {
 	case c.object != remUnknownIPID:
 		return nil, disconnected
 	case in.err != nil:
-		return nil, badStubData
+		return nil, in.fault()
 	}
 	return counts, 0
 }

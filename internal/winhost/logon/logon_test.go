@@ -41,9 +41,9 @@ const (
 
 // authenticate returns an AUTHENTICATE without a MIC.
 func authenticate(domain, user string, response []byte, flags uint32, key []byte) []byte {
-	m := append([]byte(ntlmSignature), 3, 0, 0, 0)
+	m := append([]byte(NTLMSignature), 3, 0, 0, 0)
 	var payload []byte
-	for _, f := range [][]byte{nil, response, toUTF16(domain), toUTF16(user), nil, key} {
+	for _, f := range [][]byte{nil, response, ToUTF16(domain), ToUTF16(user), nil, key} {
 		m = binary.LittleEndian.AppendUint16(m, uint16(len(f)))
 		m = binary.LittleEndian.AppendUint16(m, uint16(len(f)))
 		m = appendLE32(m, uint32(88+len(payload)))
@@ -53,80 +53,15 @@ func authenticate(domain, user string, response []byte, flags uint32, key []byte
 	return append(append(m, make([]byte, 8+16)...), payload...)
 }
 
+// exampleFlags are the flags of that example's AUTHENTICATE, but for the exchange of a key.
+const exampleFlags = 0xa2888235
+
 func exampleHost(t testing.TB) *Host {
 	return &Host{
 		Names:     []string{"Server"},
 		Challenge: func([]byte) []byte { return raw(t, exampleChallenge) },
 		Password:  func(user string) (string, bool) { return "Password", strings.EqualFold(user, "User") },
-	}
-}
-
-func TestNTLM(t *testing.T) {
-	response := raw(t, exampleResponse)
-	wrong := slices.Clone(response)
-	wrong[40] ^= 1
-	announced := slices.Concat(response[:44], raw(t, "0600 0400 02000000"), response[44:])
-	for _, tt := range []struct {
-		name  string
-		token []byte
-		want  error
-	}{
-		{"the example of the specification", authenticate("Domain", "User", response, 0, nil), nil},
-		{"the name in other letters", authenticate("Domain", "uSER", response, 0, nil), nil},
-		{"another domain", authenticate("Elsewhere", "User", response, 0, nil), ErrRefused},
-		{"another challenge of the client", authenticate("Domain", "User", wrong, 0, nil), ErrRefused},
-		{"nobody of that name", authenticate("Domain", "Other", response, 0, nil), ErrRefused},
-		{"anonymous", authenticate("", "", nil, 0, nil), ErrRefused},
-		{"NTLMv1", authenticate("Domain", "User", response[:24], 0, nil), ErrRefused},
-		{"a MIC is announced, and the proof is another's", authenticate("Domain", "User", announced, 0, nil), ErrRefused},
-		{"a session key of another length", authenticate("Domain", "User", response, flagKeyExchange, response[:8]), ErrToken},
-		{"cut short", authenticate("Domain", "User", response, 0, nil)[:60], ErrToken},
-		{"fields that lead out of it", authenticate("Domain", "User", response, 0, nil)[:88], ErrRefused},
-		{"a NEGOTIATE again", raw(t, negotiate), ErrToken},
-		{"no NTLM", []byte("something else altogether"), ErrToken},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			m := exampleHost(t).Begin(TypeNTLM)
-			if answer, done, err := m.Accept(raw(t, negotiate)); err != nil || done || len(answer) == 0 {
-				t.Fatal(answer, done, err)
-			}
-			_, done, err := m.Accept(tt.token)
-			if !errors.Is(err, tt.want) || done != (tt.want == nil) {
-				t.Errorf("done %t, %v, want %v", done, err, tt.want)
-			}
-			if tt.want == nil && hex.EncodeToString(m.SessionKey()) != exampleKey {
-				t.Errorf("session key %x", m.SessionKey())
-			}
-		})
-	}
-}
-
-// A MIC, where one is announced, must be right.
-func TestNTLMMIC(t *testing.T) {
-	client := raw(t, exampleResponse)[16:]
-	client = slices.Concat(client[:28], raw(t, "0600 0400 02000000"), client[28:])
-	hash, err := crypto.RC4HMAC{}.StringToKey("Password", "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	owf := keyed(hash, toUTF16("USER"), toUTF16("Domain"))
-	proof := keyed(owf, raw(t, "0123456789abcdef"), client)
-	token := authenticate("Domain", "User", append(slices.Clone(proof), client...), 0, nil)
-	for _, tt := range []struct {
-		name  string
-		spoil byte
-		want  error
-	}{{"right", 0, nil}, {"wrong", 1, ErrSignature}} {
-		t.Run(tt.name, func(t *testing.T) {
-			signed := slices.Clone(token)
-			copy(signed[micPlace:], keyed(keyed(owf, proof), raw(t, negotiate), raw(t, exampleChallenge), token))
-			signed[micPlace] ^= tt.spoil
-			m := exampleHost(t).Begin(TypeNTLM)
-			_, _, _ = m.Accept(raw(t, negotiate))
-			if _, _, err := m.Accept(signed); !errors.Is(err, tt.want) {
-				t.Errorf("%v, want %v", err, tt.want)
-			}
-		})
+		Domains:   []string{"DOMAIN", "domain.example"},
 	}
 }
 
@@ -139,17 +74,21 @@ type ticketed struct {
 	ticket  messages.Ticket
 	key     types.EncryptionKey
 
-	now    time.Time
-	gss    uint32
-	mutual bool
+	now      time.Time
+	gss      uint32
+	mutual   bool
+	checksum int32
+	bindings uint32
 }
+
+const allFlags = gssMutual | gssConf | gssInteg | dceStyle
 
 func newTicketed(t testing.TB, service string, valid time.Duration) *ticketed {
 	t.Helper()
 	k := NewKey()
 	c := &ticketed{
 		host:    &Host{Names: []string{"WS-001", "ws-001.corp.example"}, Keys: []Key{k}},
-		service: service, now: time.Now(), gss: dceStyle, mutual: true,
+		service: service, now: time.Now(), gss: allFlags, mutual: true, checksum: chksumtype.GSSAPI, bindings: 16,
 	}
 	cache := NewCache("admin", "CORP.EXAMPLE")
 	if err := cache.Grant(service, k, valid); err != nil {
@@ -176,9 +115,9 @@ func (c *ticketed) request(t testing.TB) []byte {
 	}
 	a.CTime = c.now.UTC().Truncate(time.Second)
 	sum := make([]byte, checksumLen)
-	binary.LittleEndian.PutUint32(sum, 16)
+	binary.LittleEndian.PutUint32(sum, c.bindings)
 	binary.LittleEndian.PutUint32(sum[checksumFlags:], c.gss)
-	a.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: sum}
+	a.Cksum = types.Checksum{CksumType: c.checksum, Checksum: sum}
 	req, err := messages.NewAPReq(c.ticket, c.key, a)
 	if err != nil {
 		t.Fatal(err)
@@ -194,41 +133,122 @@ func (c *ticketed) request(t testing.TB) []byte {
 }
 
 func TestKerberos(t *testing.T) {
-	const service = "host/ws-001.corp.example"
+	const service, noAnswer = "host/ws-001.corp.example", -1
 	for _, tt := range []struct {
 		name    string
 		service string
 		valid   time.Duration
 		change  func(*ticketed)
-		want    error
+		want    int32 // error of RFC 4120 section 7.5.9
 	}{
-		{"a ticket", service, time.Hour, func(*ticketed) {}, nil},
-		{"for the short name, in other letters", "HOST/Ws-001", time.Hour, func(*ticketed) {}, nil},
-		{"for another host with the same key", "host/ws-002.corp.example", time.Hour, func(*ticketed) {}, ErrNoTicket},
-		{"of another key", service, time.Hour, func(c *ticketed) { c.host.Keys = []Key{NewKey()} }, ErrNoTicket},
-		{"expired", service, -time.Hour, func(*ticketed) {}, ErrNoTicket},
-		{"a clock ahead", service, time.Hour, func(c *ticketed) { c.now = c.now.Add(6 * time.Minute) }, ErrNoTicket},
-		{"a clock behind", service, time.Hour, func(c *ticketed) { c.now = c.now.Add(-6 * time.Minute) }, ErrNoTicket},
-		{"another user's", service, time.Hour, func(c *ticketed) { c.client.NameString = []string{"other"} }, ErrNoTicket},
-		{"of another realm", service, time.Hour, func(c *ticketed) { c.realm = "ELSEWHERE" }, ErrNoTicket},
-		{"without mutual authentication", service, time.Hour, func(c *ticketed) { c.mutual = false }, ErrNoTicket},
-		{"another session key", service, time.Hour, func(c *ticketed) { c.key.KeyValue[0] ^= 1 }, ErrNoTicket},
+		{"a ticket", service, time.Hour, func(*ticketed) {}, 0},
+		{"for the short name, in other letters", "HOST/Ws-001", time.Hour, func(*ticketed) {}, 0},
+		{"for another host with the same key", "host/ws-002.corp.example", time.Hour, func(*ticketed) {}, 35},
+		{"of another key", service, time.Hour, func(c *ticketed) { c.host.Keys = []Key{NewKey()} }, 41},
+		{"expired", service, -time.Hour, func(*ticketed) {}, 32},
+		{"a clock ahead", service, time.Hour, func(c *ticketed) { c.now = c.now.Add(6 * time.Minute) }, 37},
+		{"a clock behind", service, time.Hour, func(c *ticketed) { c.now = c.now.Add(-6 * time.Minute) }, 37},
+		{"the host's clock ahead", service, time.Hour, func(c *ticketed) { c.host.Clock = 6 * time.Minute }, 37},
+		{"a ticket of the future", service, time.Hour, func(c *ticketed) {
+			c.host.Clock, c.now = -6*time.Minute, c.now.Add(-6*time.Minute)
+		}, 33},
+		{"another user's", service, time.Hour, func(c *ticketed) { c.client.NameString = []string{"other"} }, noAnswer},
+		{"of another realm", service, time.Hour, func(c *ticketed) { c.realm = "ELSEWHERE" }, noAnswer},
+		{"without mutual authentication", service, time.Hour, func(c *ticketed) { c.mutual = false }, noAnswer},
+		{"without it among the flags", service, time.Hour, func(c *ticketed) { c.gss &^= gssMutual }, noAnswer},
+		{"without DCE style", service, time.Hour, func(c *ticketed) { c.gss &^= dceStyle }, noAnswer},
+		{"another session key", service, time.Hour, func(c *ticketed) { c.key.KeyValue[0] ^= 1 }, noAnswer},
+		{"a checksum of another type", service, time.Hour, func(c *ticketed) { c.checksum = chksumtype.HMAC_SHA1_96_AES256 }, noAnswer},
+		{"channel bindings of another length", service, time.Hour, func(c *ticketed) { c.bindings = 0 }, noAnswer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newTicketed(t, tt.service, tt.valid)
 			tt.change(c)
+			failed := 0
+			c.host.Judged = func(err error) {
+				if err != nil {
+					failed++
+				}
+			}
 			m := c.host.Begin(TypeKerberos)
 			answer, done, err := m.Accept(c.request(t))
-			if !errors.Is(err, tt.want) || done || len(answer) > 0 != (tt.want == nil) {
-				t.Errorf("%d bytes, done %t, %v, want %v", len(answer), done, err, tt.want)
+			var refusal messages.KRBError
+			switch {
+			case tt.want == 0 && (len(answer) == 0 || err != nil || m.User() != "admin"):
+				t.Errorf("%d bytes, %v, user %q", len(answer), err, m.User())
+			case tt.want == noAnswer && (len(answer) > 0 || !errors.Is(err, ErrNoTicket)):
+				t.Errorf("%d bytes, %v", len(answer), err)
+			case tt.want > 0 && (err != nil || refusal.Unmarshal(answer) != nil || refusal.ErrorCode != tt.want):
+				t.Errorf("%v, %+v, want %d", err, refusal, tt.want)
 			}
-			if tt.want == nil && m.User() != "admin" {
-				t.Errorf("user %q", m.User())
+			if done || failed > 0 != (tt.want != 0) {
+				t.Errorf("done %t, %d failed", done, failed)
+			}
+			if tt.want > 0 {
+				if _, done, err := m.Accept(newTicketed(t, service, time.Hour).request(t)); done || !errors.Is(err, ErrNoTicket) {
+					t.Errorf("after the error: done %t, %v", done, err)
+				}
 			}
 		})
 	}
 	if (&Host{}).Begin(TypeKerberos) != nil {
 		t.Error("Kerberos without a key")
+	}
+}
+
+// A request that comes again is a replay, by whichever connection.
+func TestReplays(t *testing.T) {
+	c := newTicketed(t, "host/ws-001", time.Hour)
+	c.host.Replays = new(Replays)
+	code := func(request []byte) int32 {
+		answer, _, err := c.host.Begin(TypeKerberos).Accept(request)
+		var refusal messages.KRBError
+		if err != nil || refusal.Unmarshal(answer) != nil {
+			return 0
+		}
+		return refusal.ErrorCode
+	}
+	first := c.request(t)
+	if code(first) != 0 || code(first) != 34 || code(c.request(t)) != 0 {
+		t.Error("a replay is taken, or another request is not")
+	}
+	for i := range 2 * mostReplays {
+		var req messages.APReq
+		req.Authenticator.Cusec = i
+		if c.host.Replays.seen(&req) || !c.host.Replays.seen(&req) {
+			t.Fatalf("request %d", i)
+		}
+	}
+	if n := len(c.host.Replays.known); n != mostReplays {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+// What the client has not asked for protects nothing.
+func TestKerberosFlags(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		without          uint32
+		signable, secret bool
+	}{
+		{"all", 0, true, true},
+		{"without confidentiality", gssConf, true, false},
+		{"without integrity", gssInteg, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newTicketed(t, "host/ws-001", time.Hour)
+			c.gss &^= tt.without
+			m := c.host.Begin(TypeKerberos)
+			if _, _, err := m.Accept(c.request(t)); err != nil {
+				t.Fatal(err)
+			}
+			for sealed, can := range map[bool]bool{false: tt.signable, true: tt.secret} {
+				_, err := m.Protect(Message{Body: make([]byte, 16), Sealed: sealed})
+				if opened := m.Open(Message{Body: make([]byte, 16), Sealed: sealed}, nil); errors.Is(err, ErrNotAgreed) == can || errors.Is(opened, ErrNotAgreed) == can {
+					t.Errorf("sealed %t: %v, %v", sealed, err, opened)
+				}
+			}
+		})
 	}
 }
 
@@ -281,14 +301,23 @@ func TestKerberosThirdMessage(t *testing.T) {
 // Without DCE style there are two messages, and the second is framed.
 func TestKerberosOfTwoMessages(t *testing.T) {
 	c := newTicketed(t, "cifs/ws-001.corp.example", time.Hour)
-	c.gss = 0
-	m := c.host.Begin(TypeKerberos)
-	answer, done, err := m.Accept(c.request(t))
+	c.gss &^= dceStyle
+	m := c.host.byOID(asn1.ObjectIdentifier{1, 2, 840, 113554, 1, 2, 2})
+	request, err := inFrame(tokenAPReq, c.request(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, done, err := m.Accept(request)
 	if inner, e := unframed(answer); err != nil || !done || e != nil || !strings.HasPrefix(string(inner), tokenAPRep) {
 		t.Errorf("%x, done %t, %v", answer, done, err)
 	}
 	if len(m.SessionKey()) != 16 {
 		t.Errorf("session key %x", m.SessionKey())
+	}
+	c.host.Clock = time.Hour
+	answer, _, err = c.host.byOID(asn1.ObjectIdentifier{1, 2, 840, 48018, 1, 2, 2}).Accept(request)
+	if inner, e := unframed(answer); err != nil || e != nil || !strings.HasPrefix(string(inner), tokenError) {
+		t.Errorf("%x, %v", answer, err)
 	}
 }
 
@@ -311,7 +340,7 @@ func TestReadKeytab(t *testing.T) {
 // No token ends the process.
 func FuzzAccept(f *testing.F) {
 	c := newTicketed(f, "host/ws-001", time.Hour)
-	f.Add(byte(TypeNTLM), raw(f, negotiate), authenticate("Domain", "User", raw(f, exampleResponse), 0, nil))
+	f.Add(byte(TypeNTLM), raw(f, negotiate), authenticate("Domain", "User", raw(f, exampleResponse), exampleFlags, nil))
 	f.Add(byte(TypeKerberos), c.request(f), []byte{})
 	inner, err := asn1.MarshalWithParams(negTokenInit{
 		MechTypes: []asn1.ObjectIdentifier{{1, 2, 840, 113554, 1, 2, 2}, {1, 3, 6, 1, 4, 1, 311, 2, 2, 10}}, MechToken: c.request(f),

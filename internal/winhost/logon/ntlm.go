@@ -6,15 +6,17 @@ import (
 	"crypto/md5" //nolint:gosec // NTLM is made of it
 	"crypto/rc4" //nolint:gosec // NTLM is made of it
 	"encoding/binary"
+	"slices"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 )
 
+// NTLMSignature begins every message of NTLM's.
+const NTLMSignature = "NTLMSSP\x00"
+
 // Sizes and places of an AUTHENTICATE_MESSAGE, [MS-NLMP] section 2.2.1.3.
 const (
-	ntlmSignature  = "NTLMSSP\x00"
 	ntField        = 20 // of each field: length, maximum, place
 	domainField    = 28
 	userField      = 36
@@ -25,12 +27,25 @@ const (
 	proofLen       = 16
 	clientFixedLen = 28 // of an NTLMv2_CLIENT_CHALLENGE, before its AV_PAIRs
 
-	noncePlace = 24 // in a CHALLENGE
-	nonceLen   = 8
+	grantedPlace = 20 // in a CHALLENGE: the flags, and then the random number
+	noncePlace   = 24
+	nonceLen     = 8
 
+	avFlags = 6 // MsvAvFlags
+	avMIC   = 2 // there is a MIC
+)
+
+// Flags of a negotiation, section 2.2.2.5.
+const (
+	flagUnicode     = 0x00000001
+	flagSign        = 0x00000010
+	flagSeal        = 0x00000020
+	flagExtended    = 0x00080000 // extended session security
+	flag128         = 0x20000000
 	flagKeyExchange = 0x40000000
-	avFlags         = 6 // MsvAvFlags
-	avMIC           = 2 // there is a MIC
+
+	// neededFlags are those without which Windows, as it is today, lets nobody in.
+	neededFlags = flagUnicode | flagExtended | flag128
 )
 
 // An ntlm accepts NTLMv2 with extended session security of 128 bits, as all of
@@ -39,7 +54,7 @@ type ntlm struct {
 	host                 *Host
 	negotiate, challenge []byte
 	user                 string
-	flags                uint32
+	flags                uint32 // that both sides have agreed on
 	key                  []byte // ExportedSessionKey
 	in, out              direction
 }
@@ -59,7 +74,7 @@ func appendLE32(b []byte, n uint32) []byte { return binary.LittleEndian.AppendUi
 
 // Accept takes a NEGOTIATE, and then an AUTHENTICATE.
 func (n *ntlm) Accept(token []byte) ([]byte, bool, error) {
-	if len(token) < 16 || string(token[:8]) != ntlmSignature {
+	if len(token) < 16 || string(token[:8]) != NTLMSignature {
 		return nil, false, ErrToken
 	}
 	switch kind := le32(token, 8); {
@@ -67,7 +82,7 @@ func (n *ntlm) Accept(token []byte) ([]byte, bool, error) {
 		n.negotiate, n.challenge = bytes.Clone(token), n.host.Challenge(token)
 		return n.challenge, false, nil
 	case kind == 3 && n.challenge != nil && n.key == nil:
-		err := n.authenticate(token)
+		err := n.host.judged(n.authenticate(token))
 		return nil, err == nil, err
 	}
 	return nil, false, ErrToken
@@ -80,9 +95,12 @@ func (n *ntlm) authenticate(m []byte) error {
 		return ErrToken
 	}
 	response, domain, user := ntlmField(m, ntField), ntlmField(m, domainField), ntlmField(m, userField)
-	n.user, n.flags = fromUTF16(user), le32(m, flagsPlace)
+	n.user, n.flags = FromUTF16(user), le32(m, flagsPlace)&le32(n.challenge, grantedPlace)
+	if n.flags&neededFlags != neededFlags {
+		return ErrToken
+	}
 	password, known := n.host.Password(n.user)
-	if !known || len(response) < proofLen+clientFixedLen { // anonymous, or NTLMv1
+	if !known || !n.host.isDomain(FromUTF16(domain)) || len(response) < proofLen+clientFixedLen { // anonymous, or NTLMv1
 		return ErrRefused
 	}
 	// The NT hash is also the key of RC4-HMAC, RFC 4757 section 2.
@@ -90,7 +108,7 @@ func (n *ntlm) authenticate(m []byte) error {
 	if err != nil {
 		return ErrRefused
 	}
-	owf := keyed(hash, toUTF16(strings.ToUpper(n.user)), domain)
+	owf := keyed(hash, ToUTF16(strings.ToUpper(n.user)), domain)
 	proof := keyed(owf, n.challenge[noncePlace:noncePlace+nonceLen], response[proofLen:])
 	if !hmac.Equal(proof, response[:proofLen]) {
 		return ErrRefused
@@ -114,6 +132,11 @@ func (n *ntlm) authenticate(m []byte) error {
 	n.key = key
 	n.restart()
 	return nil
+}
+
+// isDomain reports whether the host knows the accounts of a domain.
+func (h *Host) isDomain(name string) bool {
+	return slices.ContainsFunc(h.Domains, func(d string) bool { return strings.EqualFold(d, name) })
 }
 
 // exchanged decrypts the session key that the client chose.
@@ -159,8 +182,19 @@ func (n *ntlm) restart() {
 	n.out.sealing, _ = rc4.NewCipher(derive("session key to server-to-client sealing key magic constant")) //nolint:gosec // NTLM is made of it
 }
 
+// agreed returns an error where both sides have not agreed on what protects a message.
+func (n *ntlm) agreed(m Message) error {
+	if m.Sealed && n.flags&flagSeal == 0 || n.flags&(flagSign|flagSeal) == 0 {
+		return ErrNotAgreed
+	}
+	return nil
+}
+
 // Protect signs a message; NTLM always covers all of it.
 func (n *ntlm) Protect(m Message) ([]byte, error) {
+	if err := n.agreed(m); err != nil {
+		return nil, err
+	}
 	sum := n.out.sum(m)
 	if m.Sealed {
 		n.out.sealing.XORKeyStream(m.Body, m.Body)
@@ -170,6 +204,9 @@ func (n *ntlm) Protect(m Message) ([]byte, error) {
 
 // Open unseals and verifies a message.
 func (n *ntlm) Open(m Message, signature []byte) error {
+	if err := n.agreed(m); err != nil {
+		return err
+	}
 	if m.Sealed {
 		n.in.sealing.XORKeyStream(m.Body, m.Body)
 	}
@@ -209,19 +246,4 @@ func keyed(key []byte, parts ...[]byte) []byte {
 		h.Write(p)
 	}
 	return h.Sum(nil)
-}
-
-func toUTF16(s string) (b []byte) {
-	for _, c := range utf16.Encode([]rune(s)) {
-		b = binary.LittleEndian.AppendUint16(b, c)
-	}
-	return b
-}
-
-func fromUTF16(b []byte) string {
-	u := make([]uint16, len(b)/2)
-	for i := range u {
-		u[i] = binary.LittleEndian.Uint16(b[2*i:])
-	}
-	return string(utf16.Decode(u))
 }

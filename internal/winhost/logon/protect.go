@@ -43,8 +43,19 @@ func (m Message) covered() []byte {
 	return m.Body
 }
 
+// agreed returns an error where the client has not asked for what protects a message.
+func (k *kerberos) agreed(m Message) error {
+	if m.Sealed && k.gss&gssConf == 0 || k.gss&gssInteg == 0 {
+		return ErrNotAgreed
+	}
+	return nil
+}
+
 // Protect signs, or seals, a message.
 func (k *kerberos) Protect(m Message) ([]byte, error) {
+	if err := k.agreed(m); err != nil {
+		return nil, err
+	}
 	seq := k.out
 	k.out++
 	if !m.Sealed {
@@ -76,6 +87,9 @@ func (k *kerberos) Protect(m Message) ([]byte, error) {
 
 // Open verifies, or unseals, a message.
 func (k *kerberos) Open(m Message, signature []byte) error {
+	if err := k.agreed(m); err != nil {
+		return err
+	}
 	seq := k.in
 	k.in++
 	if !m.Sealed {

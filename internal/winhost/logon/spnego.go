@@ -1,6 +1,9 @@
 package logon
 
-import "encoding/asn1"
+import (
+	"encoding/asn1"
+	"slices"
+)
 
 // A negTokenInit is RFC 4178's, section 4.2.1.
 type negTokenInit struct {
@@ -29,6 +32,7 @@ type negTokenAnswer struct {
 const (
 	acceptCompleted  = 0
 	acceptIncomplete = 1
+	requestMIC       = 3
 )
 
 // A spnego chooses the first of the client's mechanisms that the host has.
@@ -36,6 +40,8 @@ type spnego struct {
 	Mechanism // nil until it is chosen
 	host      *Host
 	offered   []byte // the client's MechTypeList, which is signed at the end
+	lessThan  bool   // the mechanism is not the client's first, so that both must sign the list
+	complete  bool   // somebody has logged on, whose signature of the list is still to come
 }
 
 // User returns who has logged on.
@@ -48,12 +54,15 @@ func (s *spnego) User() string {
 
 // Accept takes a NegTokenInit, and then NegTokenResps.
 func (s *spnego) Accept(token []byte) ([]byte, bool, error) {
-	var answer negTokenAnswer
+	answer := negTokenAnswer{NegState: acceptIncomplete}
 	var inner, mic []byte
 	if s.Mechanism == nil {
 		var err error
 		if answer.SupportedMech, inner, err = s.choose(token); err != nil {
 			return nil, false, err
+		}
+		if s.lessThan {
+			answer.NegState = requestMIC
 		}
 	} else {
 		var resp negTokenResp
@@ -62,25 +71,38 @@ func (s *spnego) Accept(token []byte) ([]byte, bool, error) {
 		}
 		inner, mic = resp.ResponseToken, resp.MechListMIC
 	}
-	answer.NegState = acceptIncomplete
-	done := false
-	if inner != nil {
+	if inner != nil && !s.complete {
 		var err error
-		if answer.ResponseToken, done, err = s.Mechanism.Accept(inner); err != nil {
+		if answer.ResponseToken, s.complete, err = s.Mechanism.Accept(inner); err != nil {
 			return nil, false, err
 		}
 	}
-	if done {
-		answer.NegState = acceptCompleted
-		if len(mic) > 0 {
-			var err error
-			if answer.MechListMIC, err = s.countersign(mic); err != nil {
-				return nil, false, err
-			}
-		}
+	done, err := s.finish(&answer, mic)
+	if err != nil {
+		return nil, false, err
 	}
 	b, err := asn1.MarshalWithParams(answer, "explicit,tag:1")
-	return b, done, err
+	return b, done && err == nil, err
+}
+
+// finish exchanges the signatures of the list of mechanisms, RFC 4178 section 5, and
+// reports whether the negotiation is over. They must be there where the mechanism is not
+// the client's first: else whoever is in between could have chosen it.
+func (s *spnego) finish(answer *negTokenAnswer, mic []byte) (done bool, err error) {
+	switch {
+	case !s.complete:
+		return false, nil
+	case len(mic) > 0:
+		answer.MechListMIC, err = s.countersign(mic)
+	case s.lessThan && answer.ResponseToken != nil: // the client could not sign before it had this
+		return false, nil
+	case s.lessThan:
+		err = errNoMIC
+	}
+	if answer.NegState = acceptCompleted; err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // choose chooses a mechanism. The token in a NegTokenInit is that of the client's
@@ -101,10 +123,13 @@ func (s *spnego) choose(token []byte) (asn1.ObjectIdentifier, []byte, error) {
 		if s.Mechanism = s.host.byOID(oid); s.Mechanism == nil {
 			continue
 		}
-		if i > 0 {
+		if s.lessThan = i > 0; s.lessThan {
 			init.MechToken = nil
 		}
 		return oid, init.MechToken, nil
+	}
+	if s.host.NoNTLM && slices.ContainsFunc(init.MechTypes, func(oid asn1.ObjectIdentifier) bool { return oid.String() == oidNTLM }) {
+		return nil, nil, ErrBlocked
 	}
 	return nil, nil, ErrToken
 }
