@@ -72,6 +72,10 @@ func TestTalk(t *testing.T) {
 		}
 	}
 	x, token, err := calls.Begin(NTLM, "host/ws-001", RPC)
+	if isWine() && errors.Is(err, PackageNotFound) {
+		t.Log("nothing more: wine has NTLM only where Samba's ntlm_auth is")
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
