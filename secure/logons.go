@@ -176,7 +176,7 @@ func (v *visit) useNTLM(a *probe.Ascent) {
 	case !v.credential.HasNTLM():
 		a.Warn("the credential was not used: NTLM needs a password")
 	case v.unproved.Load():
-		a.Warn("the credential was not used: no host verified it by NTLM, as the first that negotiates SMB should")
+		a.Warn("the credential was not used: no host verified it by NTLM, as the first address that negotiates SMB should")
 	default:
 		v.mechanism = byNTLM
 	}

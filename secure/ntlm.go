@@ -31,6 +31,7 @@ const (
 	ntlmAlways = ntlmUnicode | ntlmNTLM | ntlmExtended | ntlmTargetInfo | ntlm128 | ntlmKeyExch
 
 	challengeType = 2
+	ntlmVersion1  = 24 // bytes of its response
 	maxPairs      = 32 // of which eleven are defined
 )
 
@@ -77,14 +78,15 @@ func checkTargetInfo(r *wire.Reader, info []byte) {
 	}
 }
 
-// isNTLMv2 reports whether an AUTHENTICATE_MESSAGE, [MS-NLMP] section 2.2.1.3, answers
-// by NTLMv2: version 1 has 24 bytes, also where session security is extended.
-func isNTLMv2(token []byte) bool {
-	const version1 = 24
+// ntResponse returns the length of the response in an AUTHENTICATE_MESSAGE, [MS-NLMP]
+// section 2.2.1.3: that of version 1 has 24 bytes, also where session security is
+// extended. It has none where Windows finds that it would log on to itself.
+func ntResponse(token []byte) (int, error) {
 	r := wire.NewReader(token, binary.LittleEndian)
 	r.Bytes(8 + 4) // Signature, MessageType
 	field(r)       // LmChallengeResponse
-	return len(field(r)) > version1 && r.Err() == nil
+	response := field(r)
+	return len(response), r.Err()
 }
 
 // An ntlmInitiator logs on to SMB by NTLMv2: go-smb2's Initiator.

@@ -3,6 +3,7 @@ package secure
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/oiweiwei/go-msrpc/dcerpc"
 	"github.com/oiweiwei/go-msrpc/ssp/credential"
@@ -25,7 +26,7 @@ func (v *visit) sealed(ctx context.Context, by *logon) (context.Context, []dcerp
 	if by.proof != nil {
 		options = append(options, dcerpc.WithSecurtyProvider(dcerpc.AuthTypeGSSNegotiate))
 		return gssapi.NewSecurityContext(ctx,
-			gssapi.WithMechanismFactory(spnego.Mechanism{}), gssapi.WithMechanismFactory(kerberosFactory{proof: by.proof})), options
+			gssapi.WithMechanismFactory(spnego.Mechanism{}), gssapi.WithMechanismFactory(&kerberosFactory{proof: by.proof})), options
 	}
 	options = append(options, dcerpc.WithSecurtyProvider(dcerpc.AuthTypeWinNT))
 	v.logOn(func(domain, user, password string) {
@@ -35,20 +36,39 @@ func (v *visit) sealed(ctx context.Context, by *logon) (context.Context, []dcerp
 	return ctx, options
 }
 
-// A kerberosFactory makes go-msrpc use a ticket that it did not ask for, and
-// believe no host that did not prove itself.
+// errAgain is a host that answers by a token that begins a negotiation.
+var errAgain = errors.New("the host begins the logon again")
+
+// A oneMechanism is what lets a factory give out one mechanism, for one association.
+// The library makes another whenever the host's token begins a negotiation, and each
+// would begin a logon of its own.
+type oneMechanism struct{ given atomic.Bool }
+
+func (o *oneMechanism) giveOut() error {
+	if o.given.Swap(true) {
+		return errAgain
+	}
+	return nil
+}
+
+// A kerberosFactory makes go-msrpc use a ticket that it did not ask for in one
+// association, and believe no host that did not prove itself.
 type kerberosFactory struct {
 	krb5.Mechanism
+	oneMechanism
 	proof *proof
 }
 
 // DefaultConfig returns a configuration that leads to no KDC and no file.
-func (f kerberosFactory) DefaultConfig(context.Context) (gssapi.MechanismConfig, error) {
+func (f *kerberosFactory) DefaultConfig(context.Context) (gssapi.MechanismConfig, error) {
 	return &krb5.Config{DCEStyle: true, SName: f.proof.ticket.Service}, nil
 }
 
 // New returns the mechanism of a security context.
-func (f kerberosFactory) New(ctx context.Context) (gssapi.Mechanism, error) {
+func (f *kerberosFactory) New(ctx context.Context) (gssapi.Mechanism, error) {
+	if err := f.giveOut(); err != nil {
+		return nil, err
+	}
 	m, err := f.Mechanism.New(ctx)
 	if err != nil {
 		return nil, err

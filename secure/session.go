@@ -120,8 +120,8 @@ func (s *session) end() {
 // answer gives Windows the host's token, once it was looked at: an AP-REP or a strong
 // challenge, and nothing else. What Windows says of it is the host's affair and never
 // stops the credential, or any host could.
-func (s *session) answer(x *sspi.Context, token []byte) ([]byte, error) {
-	out, err := s.accept(x, token)
+func (s *session) answer(ctx context.Context, x *sspi.Context, token []byte) ([]byte, error) {
+	out, err := s.accept(ctx, x, token)
 	return out, s.fail(err)
 }
 
@@ -133,7 +133,7 @@ func (s *session) fail(err error) error {
 	return err
 }
 
-func (s *session) accept(x *sspi.Context, token []byte) ([]byte, error) {
+func (s *session) accept(ctx context.Context, x *sspi.Context, token []byte) ([]byte, error) {
 	if s.pkg == sspi.NTLM {
 		flags := uint32(ntlmAlways)
 		if s.use == sspi.RPC {
@@ -145,17 +145,31 @@ func (s *session) accept(x *sspi.Context, token []byte) ([]byte, error) {
 	} else if err := checkAPRep(unwrapToken(token)); err != nil {
 		return nil, err
 	}
-	if s.credential.Why() != "" {
-		return nil, &probe.Failure{Outcome: probe.Canceled, Err: auth.ErrStopped}
-	}
-	out, err := x.Continue(token)
-	switch {
-	case err != nil:
+	out, err := s.credential.Continue(ctx, x, token)
+	if err != nil {
 		return nil, refusedByWindows(err)
-	case s.pkg == sspi.NTLM && !isNTLMv2(out):
-		return nil, &probe.Failure{Outcome: probe.LogonFailed, Text: "this machine's policy (LmCompatibilityLevel) would answer by NTLM of version 1, which is not sent"}
+	}
+	if s.pkg == sspi.NTLM {
+		if err := checkResponse(out); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// checkResponse looks whether Windows answers a challenge by NTLMv2: what it does is
+// this machine's policy, and nothing else is sent.
+func checkResponse(token []byte) error {
+	text := "this machine's policy (LmCompatibilityLevel) would answer by NTLM of version 1, which is not sent"
+	switch n, err := ntResponse(token); {
+	case err != nil:
+		text = "Windows' answer is not one of NTLM"
+	case n > ntlmVersion1:
+		return nil
+	case n == 0:
+		text = "this machine does not log on to itself by NTLM"
+	}
+	return &probe.Failure{Outcome: probe.LogonFailed, Text: text}
 }
 
 // failed returns why nothing came of the session, or nil.
@@ -180,9 +194,14 @@ func checkAPRep(token []byte) error {
 }
 
 // refusedByWindows makes a Failure of a host's token that Windows does not take: it is
-// no proof of the host, but for what is wrong with clocks, or with Windows.
-func refusedByWindows(err error) *probe.Failure {
-	status, _ := errors.AsType[sspi.Status](err)
+// no proof of the host, but for what is wrong with clocks, or with Windows. What is no
+// answer of Windows is an outcome as in fromSession.
+func refusedByWindows(err error) error {
+	status, told := errors.AsType[sspi.Status](err)
+	if !told && !errors.Is(err, sspi.ErrUnproved) && !errors.Is(err, sspi.ErrHostToken) {
+		_, err = fromSession(err)
+		return err
+	}
 	f := unproved("%s", err)
 	f.Code, f.Err = uint32(status), err
 	switch status {
@@ -244,7 +263,7 @@ func (i *sessionInitiator) InitSecContext() (token []byte, err error) {
 
 // AcceptSecContext answers the host's token, which is its only one.
 func (i *sessionInitiator) AcceptSecContext(token []byte) ([]byte, error) {
-	out, err := i.session.answer(i.context, token)
+	out, err := i.session.answer(i.ctx, i.context, token)
 	if err != nil {
 		return nil, err
 	}

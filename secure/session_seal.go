@@ -23,18 +23,22 @@ var errUnused = errors.New("not used")
 // Windows' session is behind, and the provider: Kerberos in SPNEGO, NTLM bare.
 func (s *session) inContext(ctx context.Context) (context.Context, dcerpc.Option) {
 	if s.pkg == sspi.NTLM {
-		return gssapi.NewSecurityContext(ctx, gssapi.WithMechanismFactory(sessionFactory{s})),
+		return gssapi.NewSecurityContext(ctx, gssapi.WithMechanismFactory(&sessionFactory{session: s})),
 			dcerpc.WithSecurtyProvider(dcerpc.AuthTypeWinNT)
 	}
-	return gssapi.NewSecurityContext(ctx, gssapi.WithMechanismFactory(spnego.Mechanism{}), gssapi.WithMechanismFactory(sessionFactory{s})),
+	return gssapi.NewSecurityContext(ctx, gssapi.WithMechanismFactory(spnego.Mechanism{}), gssapi.WithMechanismFactory(&sessionFactory{session: s})),
 		dcerpc.WithSecurtyProvider(dcerpc.AuthTypeGSSNegotiate)
 }
 
-// A sessionFactory makes go-msrpc use Windows' session: gssapi.MechanismFactory.
-type sessionFactory struct{ session *session }
+// A sessionFactory makes go-msrpc use Windows' session in one association:
+// gssapi.MechanismFactory.
+type sessionFactory struct {
+	oneMechanism
+	session *session
+}
 
 // Type returns the mechanism's identifier.
-func (f sessionFactory) Type() gssapi.OID {
+func (f *sessionFactory) Type() gssapi.OID {
 	if f.session.pkg == sspi.NTLM {
 		return ntlm.MechanismType
 	}
@@ -42,12 +46,15 @@ func (f sessionFactory) Type() gssapi.OID {
 }
 
 // DefaultConfig returns a configuration that nothing stands in.
-func (f sessionFactory) DefaultConfig(context.Context) (gssapi.MechanismConfig, error) {
+func (f *sessionFactory) DefaultConfig(context.Context) (gssapi.MechanismConfig, error) {
 	return sessionConfig{f.Type()}, nil
 }
 
 // New returns the mechanism of a security context.
-func (f sessionFactory) New(context.Context) (gssapi.Mechanism, error) {
+func (f *sessionFactory) New(context.Context) (gssapi.Mechanism, error) {
+	if err := f.giveOut(); err != nil {
+		return nil, err
+	}
 	return &sessionMechanism{session: f.session, oid: f.Type()}, nil
 }
 
@@ -78,7 +85,7 @@ func (m *sessionMechanism) Init(ctx context.Context, t *gssapi.Token) (*gssapi.T
 		m.context = x
 		return &gssapi.Token{Payload: token}, gssapi.ContextContinueNeeded(ctx)
 	}
-	out, err := m.session.answer(m.context, t.Payload)
+	out, err := m.session.answer(ctx, m.context, t.Payload)
 	if err != nil {
 		return nil, gssapi.ContextError(ctx, gssapi.Failure, err)
 	}

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/oiweiwei/go-msrpc/ssp/gssapi"
+	"github.com/oiweiwei/go-msrpc/ssp/spnego"
 
 	"github.com/gpreach/gpreach/internal/auth"
 	"github.com/gpreach/gpreach/internal/sspi"
-	"github.com/gpreach/gpreach/internal/wire"
 	"github.com/gpreach/gpreach/probe"
 )
 
@@ -85,18 +85,19 @@ func TestSessionInitiator(t *testing.T) {
 	w := &windows{ticket: ticketed}
 	v := &visit{Logons: New(sessionOf(t, w), Options{})}
 	for _, tt := range []struct {
-		name  string
-		token func(first []byte) []byte
-		want  probe.Outcome
+		name   string
+		token  func(first []byte) []byte
+		want   probe.Outcome
+		handed int // to Windows
 	}{
-		{"nothing", func([]byte) []byte { return nil }, probe.WrongHost},
-		{"its own token", bytes.Clone, probe.WrongHost},
-		{"NTLM", func([]byte) []byte { return challengeOf(ntlmAlways) }, probe.WrongHost},
-		{"an AP-REP of another key", func([]byte) []byte { return pack("6f03300101") }, probe.WrongHost},
-		{"an AP-REP and more", func([]byte) []byte { return pack("6f03300101 00") }, probe.WrongHost},
-		{"too much", func([]byte) []byte { return append(pack("6f834000 00"), make([]byte, 0x400000)...) }, probe.WrongHost},
-		{"skew", func([]byte) []byte { return krbErrorOf(t, 37) }, probe.LogonFailed},
-		{"AP_ERR_MODIFIED", func([]byte) []byte { return krbErrorOf(t, 41) }, probe.WrongHost},
+		{"nothing", func([]byte) []byte { return nil }, probe.WrongHost, 0},
+		{"its own token", bytes.Clone, probe.WrongHost, 0},
+		{"NTLM", func([]byte) []byte { return challengeOf(ntlmAlways) }, probe.WrongHost, 0},
+		{"an AP-REP of another key", func([]byte) []byte { return pack("6f03300101") }, probe.WrongHost, 1},
+		{"an AP-REP and more", func([]byte) []byte { return pack("6f03300101 00") }, probe.WrongHost, 0},
+		{"too much", func([]byte) []byte { return append(pack("6f834000 00"), make([]byte, 0x400000)...) }, probe.WrongHost, 0},
+		{"skew", func([]byte) []byte { return krbErrorOf(t, 37) }, probe.LogonFailed, 0},
+		{"AP_ERR_MODIFIED", func([]byte) []byte { return krbErrorOf(t, 41) }, probe.WrongHost, 0},
 	} {
 		by := bySessionTo(v, sspi.Kerberos, "cifs")
 		i := &sessionInitiator{ctx: t.Context(), session: by.session}
@@ -104,8 +105,9 @@ func TestSessionInitiator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := i.AcceptSecContext(tt.token(first)); !isFailure(err, tt.want) || !isFailure(by.refused(), tt.want) || len(i.SessionKey()) != 0 {
-			t.Errorf("%s: %v, key of %d bytes", tt.name, err, len(i.SessionKey()))
+		w.handed = 0
+		if _, err := i.AcceptSecContext(tt.token(first)); w.handed != tt.handed || !isFailure(err, tt.want) || !isFailure(by.refused(), tt.want) || len(i.SessionKey()) != 0 {
+			t.Errorf("%s: %v, key of %d bytes, handed on %d times", tt.name, err, len(i.SessionKey()), w.handed)
 		}
 	}
 	v.endSessions()
@@ -141,9 +143,16 @@ func TestRefusedByWindows(t *testing.T) {
 		sspi.ErrUnproved: probe.WrongHost, sspi.ErrHostToken: probe.WrongHost,
 		sspi.TimeSkew: probe.LogonFailed, sspi.InternalError: probe.LogonFailed, sspi.Unsupported: probe.LogonFailed,
 	} {
-		if f := refusedByWindows(err); f.Outcome != want || f.Text == "" || !errors.Is(f, err) {
+		f, ok := errors.AsType[*probe.Failure](refusedByWindows(err))
+		if !ok || f.Outcome != want || f.Text == "" || !errors.Is(f, err) {
 			t.Errorf("%v: %+v", err, f)
 		}
+	}
+	if err := refusedByWindows(context.Canceled); err != context.Canceled { //nolint:errorlint // it is handed on
+		t.Error(err)
+	}
+	if err := refusedByWindows(&auth.SessionError{Err: context.DeadlineExceeded}); !isFailure(err, probe.Timeout) {
+		t.Error(err)
 	}
 }
 
@@ -157,8 +166,8 @@ func TestSessionStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Stop("enough")
-	if _, err := i.AcceptSecContext(pack("6f03300101")); !isFailure(err, probe.Canceled) {
-		t.Errorf("%v", err)
+	if _, err := i.AcceptSecContext(pack("6f03300101")); !isFailure(err, probe.Canceled) || w.handed != 0 {
+		t.Errorf("handed on %d times: %v", w.handed, err)
 	}
 	by := bySessionTo(v, sspi.Kerberos, "host")
 	if _, _, err := by.session.take(t.Context()); !isFailure(err, probe.Canceled) || !isFailure(by.refused(), probe.Canceled) {
@@ -170,54 +179,112 @@ func TestSessionStopped(t *testing.T) {
 	}
 }
 
-// NTLM of the session answers strong challenges alone.
+// What is begun for a host that was left meanwhile is let go of at once.
+func TestBegunAfterEnd(t *testing.T) {
+	w := &windows{ticket: ticketed}
+	v := &visit{Logons: New(sessionOf(t, w), Options{})}
+	by := bySessionTo(v, sspi.Kerberos, "host")
+	v.endSessions()
+	if _, _, err := by.session.take(t.Context()); !isFailure(err, probe.Canceled) || w.left() != 0 {
+		t.Errorf("%v, %d handles are left", err, w.left())
+	}
+}
+
+// NTLM of the session answers strong challenges alone, and by NTLMv2 alone.
 func TestSessionNTLM(t *testing.T) {
-	w := &windows{ticket: ticketed, ntlm: withPassword(t)}
-	v := &visit{Logons: New(sessionOf(t, w), Options{AllowNTLM: true})}
+	const strong, sealing = ntlmAlways | 4, ntlmSign | ntlmSeal // REQUEST_TARGET
 	for _, tt := range []struct {
-		class string
-		flags uint32
-		want  bool // it goes on to Windows
+		class   string
+		flags   uint32
+		answers func() []byte // instead of what is due; may be nil
+		handed  int           // to Windows
+		want    string
 	}{
-		{"cifs", ntlmAlways, true},
-		{"cifs", ntlmAlways &^ ntlm128, false},
-		{"cifs", ntlmAlways &^ ntlmExtended, false},
-		{"host", ntlmAlways, false},
-		{"host", ntlmAlways | ntlmSign | ntlmSeal, true},
+		{"cifs", strong, nil, 1, ""},
+		{"host", strong | sealing, nil, 1, ""},
+		{"cifs", strong &^ ntlm128, nil, 0, "flags"},
+		{"cifs", strong &^ ntlmExtended, nil, 0, "flags"},
+		{"host", strong, nil, 0, "flags"},
+		{"cifs", strong, func() []byte { return authenticate(24, 24) }, 1, "LmCompatibilityLevel"},
+		{"host", strong | sealing, func() []byte { return authenticate(24, 24) }, 1, "LmCompatibilityLevel"},
+		{"cifs", strong, func() []byte { return authenticate(1, 0) }, 1, "does not log on to itself"},
+		{"cifs", strong, func() []byte { return []byte("NTLMSSP") }, 1, "not one of NTLM"},
 	} {
+		w := &windows{ticket: ticketed, ntlm: withPassword(t), answers: tt.answers}
+		v := &visit{Logons: New(sessionOf(t, w), Options{AllowNTLM: true})}
 		by := bySessionTo(v, sspi.NTLM, tt.class)
 		x, _, err := by.session.take(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = by.session.answer(x, challengeOf(tt.flags|4))             // REQUEST_TARGET
-		if handed := !errors.Is(err, wire.ErrGarbled); handed != tt.want { // what comes of it then is Windows' affair
-			t.Errorf("%s %#x: %v", tt.class, tt.flags, err)
+		out, err := by.session.answer(t.Context(), x, named(challengeOf(tt.flags)))
+		if n, _ := ntResponse(out); w.handed != tt.handed || (tt.want == "") != (err == nil) || err == nil && n <= ntlmVersion1 {
+			t.Errorf("%s %#x: a response of %d bytes, %v; handed on %d times", tt.class, tt.flags, n, err, w.handed)
+		}
+		if err != nil && (len(out) > 0 || !strings.Contains(err.Error(), tt.want) || tt.handed > 0 && !isFailure(err, probe.LogonFailed)) {
+			t.Errorf("%s %#x: %x, %v", tt.class, tt.flags, out, err)
+		}
+		v.endSessions()
+		if w.left() != 0 {
+			t.Errorf("%s %#x: %d handles are left", tt.class, tt.flags, w.left())
 		}
 	}
-	v.endSessions()
+}
+
+// named gives a challenge the name of a domain, without which go-msrpc answers none.
+func named(challenge []byte) []byte {
+	copy(challenge[40:], pack(uint16(16), uint16(16)))
+	return append(challenge[:64], pack("0200 0800 43004f0052005000 00000000")...)
+}
+
+// authenticate is an AUTHENTICATE_MESSAGE with responses of these lengths.
+func authenticate(lm, nt int) []byte {
+	head := pack("4e544c4d53535000 03000000", uint16(lm), uint16(lm), uint32(64), uint16(nt), uint16(nt), uint32(64+lm), make([]byte, 36))
+	return append(head, make([]byte, lm+nt)...)
 }
 
 // What this machine's policy may make Windows answer by is looked at before it is sent.
 func TestNTLMVersions(t *testing.T) {
-	authenticate := func(lm, nt int) []byte {
-		head := pack("4e544c4d53535000 03000000", uint16(lm), uint16(lm), uint32(64), uint16(nt), uint16(nt), uint32(64+lm), make([]byte, 36))
-		return append(head, make([]byte, lm+nt)...)
-	}
 	for _, tt := range []struct {
 		token []byte
-		want  bool
+		want  int
+		bad   bool
 	}{
-		{authenticate(24, 300), true},
-		{authenticate(24, 24), false},
-		{authenticate(0, 0), false},
-		{authenticate(24, 300)[:100], false},
-		{nil, false},
+		{authenticate(24, 300), 300, false},
+		{authenticate(24, 24), 24, false},
+		{authenticate(0, 0), 0, false},
+		{authenticate(24, 300)[:100], 0, true},
+		{nil, 0, true},
 	} {
-		if got := isNTLMv2(tt.token); got != tt.want {
-			t.Errorf("%d bytes: %t", len(tt.token), got)
+		if got, err := ntResponse(tt.token); (err != nil) != tt.bad || err == nil && got != tt.want {
+			t.Errorf("%d bytes: %d, %v", len(tt.token), got, err)
 		}
 	}
+}
+
+// A host that begins the negotiation again, which it may do as often as it likes, makes
+// nobody begin another logon.
+func TestBegunAgain(t *testing.T) {
+	w := &windows{ticket: ticketed}
+	v := &visit{Logons: New(sessionOf(t, w), Options{})}
+	for name, by := range map[string]*logon{
+		"session": bySessionTo(v, sspi.Kerberos, "host"), "ticket": {service: "host/ws-001", proof: &proof{ticket: ticketFor("host/ws-001")}},
+	} {
+		ctx, _ := v.sealed(t.Context(), by)
+		token, err := gssapi.InitSecurityContext(ctx, &gssapi.Token{}, gssapi.WithMechanismType(gssapi.OID(spnego.MechanismTypeSPNEGO)))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for range 3 {
+			if answer, err := gssapi.InitSecurityContext(ctx, token); err == nil {
+				t.Errorf("%s: answered by %x", name, answer.Payload)
+			}
+		}
+	}
+	if w.opened != 2 { // and Verify's
+		t.Errorf("%d contexts", w.opened)
+	}
+	v.endSessions()
 }
 
 // A host whose answers lack the sign of their headers is not believed, and gets no

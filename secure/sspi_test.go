@@ -23,6 +23,10 @@ type windows struct {
 	ntlm   *auth.Credential                 // whose password NTLM is by; may be nil
 	status func(service string) sspi.Status // instead of a token; may be nil
 
+	answers  func() []byte // what NTLM is answered by instead; may be nil
+	handed   int           // tokens of hosts
+	noDomain error         // why there is no domain controller
+
 	mu       sync.Mutex
 	contexts map[uintptr]*windowsContext
 	opened   uintptr
@@ -37,7 +41,8 @@ type windowsContext struct {
 func (w *windows) calls() *sspi.Calls {
 	return &sspi.Calls{
 		User:             func() (string, error) { return `CORP\admin`, nil },
-		DomainController: func() (string, error) { return "dc1.corp.example", nil },
+		Saved:            func() ([]string, error) { return nil, nil },
+		DomainController: func() (string, error) { return "dc1.corp.example", w.noDomain },
 		Acquire: func(p sspi.Package) (h sspi.Handle, _ sspi.Status) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -79,11 +84,23 @@ func (w *windows) left() int {
 	return w.open + len(w.contexts)
 }
 
-func (w *windows) initialize(s sspi.Step) (sspi.Progress, sspi.Status) {
+func (w *windows) initialize(s sspi.Step) (p sspi.Progress, status sspi.Status) {
 	if s.Context == nil {
 		return w.begin(s)
 	}
-	p, c := sspi.Progress{Context: *s.Context, Granted: s.Flags}, w.at(*s.Context)
+	defer func() {
+		if recover() != nil { // the libraries do not read everything that Windows does
+			status = sspi.InvalidToken
+		}
+	}()
+	c := w.at(*s.Context)
+	p.Context, p.Granted = *s.Context, s.Flags
+	w.mu.Lock()
+	w.handed++
+	w.mu.Unlock()
+	if w.answers != nil && s.Credential.Lower == 1 {
+		defer func() { p.Token = w.answers() }()
+	}
 	if c.smb != nil {
 		var err error
 		if p.Token, err = c.smb.AcceptSecContext(s.Token); err != nil {
@@ -132,7 +149,7 @@ func (c *windowsContext) beginKerberos(ticket *auth.Ticket, s sspi.Step) ([]byte
 		c.smb = &kerberosInitiator{&proof{ticket: ticket}}
 		return c.smb.InitSecContext()
 	}
-	c.rpc = gssapi.NewSecurityContext(context.Background(), gssapi.WithMechanismFactory(kerberosFactory{proof: &proof{ticket: ticket}}))
+	c.rpc = gssapi.NewSecurityContext(context.Background(), gssapi.WithMechanismFactory(&kerberosFactory{proof: &proof{ticket: ticket}}))
 	return c.beginRPC(krb5.MechanismType, s)
 }
 

@@ -24,11 +24,15 @@ const atOnce = 128
 // a realm and its KDCs are known, whatever the targets are. Otherwise, where NTLM
 // is allowed, the first target that is an address and negotiates SMB is logged on
 // to; does it neither accept nor refuse the account, no host at all gets NTLM, and
-// that is no error. An error says why the credential must not be used.
+// that is no error. So it is after Kerberos with Windows' session, whose ticket may be
+// good where what it answers NTLM by is out of date. An error says why the credential
+// must not be used.
 func (l *Logons) Verify(ctx context.Context, p *probe.Prober, targets iter.Seq[probe.Target]) error {
 	switch err := l.credential.HasKDC(ctx); {
 	case err == nil:
-		return l.credential.Verify(ctx)
+		if err := l.credential.Verify(ctx); err != nil || !l.options.AllowNTLM || !l.credential.OfSession() {
+			return err
+		}
 	case !l.options.AllowNTLM, !errors.Is(err, auth.ErrNoKDC):
 		return err
 	case !l.credential.HasNTLM():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,9 @@ func expand(file string) string {
 }
 
 // ReadSession returns the credential of the logon session that Windows holds. There is
-// no secret in it: its tokens come from Windows, by Context.
+// no secret in it: its tokens come from Windows, by Context. Where Credential Manager
+// holds others for hosts, Windows would log on by these there, whoever was verified, so
+// then there is none.
 func ReadSession(windows *sspi.Calls) (*Credential, error) {
 	user, err := windows.User()
 	if err != nil {
@@ -43,13 +46,34 @@ func ReadSession(windows *sspi.Calls) (*Credential, error) {
 	if user == "" || len(user) > maxName || strings.ContainsFunc(user, isControl) {
 		return nil, errors.New("whose logon session this is cannot be told")
 	}
+	targets, err := windows.Saved()
+	if err != nil {
+		return nil, fmt.Errorf("whether Credential Manager holds other credentials cannot be told: %w", err)
+	}
+	targets = slices.DeleteFunc(targets, func(target string) bool { return strings.HasPrefix(strings.ToUpper(target), "TERMSRV/") })
+	if len(targets) > 0 {
+		return nil, fmt.Errorf("other credentials are saved in Credential Manager, which Windows would use instead of the logon session: for %s; remove them (cmdkey /delete:NAME), or use --user", sayTargets(targets))
+	}
 	domain, name, ok := strings.Cut(user, `\`)
 	if !ok {
 		domain, name = "", user
 	}
 	c := newCredential(account{given: user, name: name, domain: domain}, newSecret(user, material{}), profile{})
-	c.session = &session{calls: windows, refused: make(map[string]error)}
+	c.session = c.newSession(windows)
 	return c, nil
+}
+
+// sayTargets names the first of the targets.
+func sayTargets(targets []string) string {
+	const most = 3
+	var said []string
+	for _, target := range targets[:min(len(targets), most)] {
+		said = append(said, sayName(target))
+	}
+	if more := len(targets) - most; more > 0 {
+		said = append(said, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(said, ", ")
 }
 
 // OfSession reports whether Windows holds what proves the account, so that Context is

@@ -19,9 +19,28 @@ const windowsTime = 10 * time.Second
 type session struct {
 	calls *sspi.Calls
 
+	answered sync.Once // by a KDC, for a host, and the account was not refused
+
 	mu         sync.Mutex
 	controller string           // the domain controller that it was verified by
 	refused    map[string]error // what Windows said for good, by service in lower case
+}
+
+// newSession returns the session of a credential, one call of which is under way at a
+// time: Verify may be answered from Windows' cache, so that the first host's ticket can
+// be what a password that is out of date is tried for. The other slots are taken until
+// Windows has answered for that host, and then openSlots opens them.
+func (c *Credential) newSession(windows *sspi.Calls) *session {
+	for range maxInFlight - 1 {
+		c.slots <- struct{}{}
+	}
+	return &session{calls: windows, refused: make(map[string]error)}
+}
+
+func (c *Credential) openSlots() {
+	for range maxInFlight - 1 {
+		<-c.slots
+	}
 }
 
 // A SessionError is what Windows answered instead of a token.
@@ -29,6 +48,8 @@ type SessionError struct {
 	Status sspi.Status // 0 when Err tells
 	Text   string      // a sentence for the administrator
 	Err    error
+
+	stops bool // it is about the account
 }
 
 func (e *SessionError) Error() string {
@@ -57,15 +78,14 @@ func (c *Credential) verifySession(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x, _, err := c.begin(ctx, sspi.Kerberos, "host/"+controller, sspi.SMB)
+	x, _, err := c.begin(ctx, sspi.Kerberos, "host/"+controller, sspi.SMB, func(s sspi.Status) bool {
+		return s.AboutAccount() || s.IsRestriction() // asked for no host, it is the account's
+	})
 	if err == nil {
 		x.Close()
 	}
-	failed, final := errors.AsType[*SessionError](err)
-	if final && failed.Status.IsRestriction() {
-		c.Stop(failed.Error()) // asked for no host, it is the account's
-	}
-	if err == nil || final && failed.Status != 0 {
+	failed, ok := errors.AsType[*SessionError](err)
+	if err == nil || ok && failed.Status != 0 {
 		c.mu.Lock()
 		c.verified = &proof{err: err}
 		c.mu.Unlock()
@@ -123,8 +143,9 @@ func (c *Credential) Context(ctx context.Context, p sspi.Package, service string
 			return nil, nil, refused
 		}
 	}
-	x, token, err := c.begin(ctx, p, service, u)
-	if failed, ok := errors.AsType[*SessionError](err); ok && failed.Status != 0 && p == sspi.Kerberos {
+	x, token, err := c.begin(ctx, p, service, u, sspi.Status.AboutAccount)
+	failed, ok := errors.AsType[*SessionError](err)
+	if ok && failed.Status != 0 && failed.Status != sspi.NoAuthority && p == sspi.Kerberos {
 		s.mu.Lock()
 		s.refused[key] = err
 		s.mu.Unlock()
@@ -132,9 +153,9 @@ func (c *Credential) Context(ctx context.Context, p sspi.Package, service string
 	return x, token, err
 }
 
-// begin begins a security context, and stops the credential for what Windows says of
-// the account.
-func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, u sspi.Use) (*sspi.Context, []byte, error) {
+// begin begins a security context. stops tells what of Windows' answers is about the
+// account, which stops the credential.
+func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, u sspi.Use, stops func(sspi.Status) bool) (*sspi.Context, []byte, error) {
 	if _, err := serviceName(service); err != nil {
 		return nil, nil, err
 	}
@@ -144,38 +165,49 @@ func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, 
 	}
 	b, err := await(ctx, c, func() (begun, error) {
 		x, token, err := c.session.calls.Begin(p, service, u)
-		return begun{x, token}, err
+		status, told := errors.AsType[sspi.Status](err)
+		about := told && stops(status)
+		if p == sspi.Kerberos && c.known() != nil && !about {
+			c.session.answered.Do(c.openSlots)
+		}
+		switch {
+		case err == nil:
+			return begun{x, token}, nil
+		case !told:
+			return begun{}, &SessionError{Text: "Windows made no token for " + service + ".", Err: err}
+		}
+		return begun{}, &SessionError{Status: status, Text: saySession(status, service), Err: err, stops: about}
 	}, func(b begun) {
 		if b.context != nil {
 			b.context.Close()
 		}
 	})
-	if err == nil || isOurs(err) {
-		return b.context, b.token, err
-	}
-	e := &SessionError{Text: "Windows made no token for " + service + ".", Err: err}
-	if status, ok := errors.AsType[sspi.Status](err); ok {
-		e.Status, e.Text = status, saySession(status, service)
-		if status.AboutAccount() {
-			c.Stop(e.Error())
-		}
-	}
-	return nil, nil, e
+	return b.context, b.token, err
+}
+
+// Continue has a context that Context began take the host's token. What Windows says of
+// it is an error of package sspi, and never stops the credential: any host could. The
+// wait ends with ctx, at the latest after a time that Windows has for every answer.
+func (c *Credential) Continue(ctx context.Context, x *sspi.Context, token []byte) ([]byte, error) {
+	return await(ctx, c, func() ([]byte, error) { return x.Continue(token) }, func([]byte) {})
 }
 
 // await waits for a call of Windows, which no context ends: where the wait is over
 // before, the call is left behind, and what comes of it is discarded. It has one of
-// the credential's slots until then, which bounds how many there are.
+// the credential's slots until then, which bounds how many there are. What it says of
+// the account stops the credential, even if nobody waits for it any longer, before the
+// slot is another's and before await returns: so no call begins after the stop.
 func await[T any](caller context.Context, c *Credential, call func() (T, error), discard func(T)) (T, error) {
 	var none T
-	if c.inForce.Err() != nil {
-		return none, ErrStopped
-	}
 	select {
 	case c.slots <- struct{}{}:
 	case <-caller.Done():
 		return none, caller.Err()
 	case <-c.inForce.Done():
+		return none, ErrStopped
+	}
+	if c.inForce.Err() != nil { // both were ready
+		<-c.slots
 		return none, ErrStopped
 	}
 	ctx, cancel := context.WithTimeout(caller, windowsTime)
@@ -189,6 +221,7 @@ func await[T any](caller context.Context, c *Credential, call func() (T, error),
 	go func() {
 		defer func() { <-c.slots }()
 		value, err := call()
+		defer c.heedSession(err)
 		select {
 		case answer <- result{value, err}:
 		case <-ctx.Done():
@@ -197,7 +230,8 @@ func await[T any](caller context.Context, c *Credential, call func() (T, error),
 	}()
 	select {
 	case r := <-answer:
-		if c.inForce.Err() == nil {
+		c.heedSession(r.err)
+		if r.err != nil || c.inForce.Err() == nil {
 			return r.value, r.err
 		}
 		discard(r.value) // it came just after the stop
@@ -210,6 +244,13 @@ func await[T any](caller context.Context, c *Credential, call func() (T, error),
 		return none, ended(caller)
 	}
 	return none, &SessionError{Err: context.DeadlineExceeded, Text: "Windows did not answer: does a domain controller?"}
+}
+
+// heedSession stops the credential for an error that is about the account.
+func (c *Credential) heedSession(err error) {
+	if failed, ok := errors.AsType[*SessionError](err); ok && failed.stops {
+		c.Stop(failed.Error())
+	}
 }
 
 // isOurs reports whether an error is none of Windows'.
@@ -233,7 +274,7 @@ func saySession(status sspi.Status, service string) string {
 	}
 	switch status {
 	case sspi.LogonDenied:
-		return "The domain refuses the account of this logon session: if its password has changed since, log on again."
+		return "The domain refuses the account of this logon session: its password may have changed since (then log on again), or it is locked, disabled or expired."
 	case sspi.TargetUnknown:
 		return fmt.Sprintf("The domain knows no service %s: is this the host's name in the directory?", service)
 	case sspi.NoCredentials:

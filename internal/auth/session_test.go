@@ -16,6 +16,8 @@ import (
 // A fakeWindows is a Windows that says the same of every token, and counts.
 type fakeWindows struct {
 	controller error
+	saved      []string // targets of other credentials
+	savedError error
 	says       func(target string) sspi.Status
 	hangs      chan struct{} // until it is closed nothing is answered; may be nil
 
@@ -24,7 +26,8 @@ type fakeWindows struct {
 
 func (w *fakeWindows) calls() *sspi.Calls {
 	return &sspi.Calls{
-		User: func() (string, error) { return `CORP\admin`, nil },
+		User:  func() (string, error) { return `CORP\admin`, nil },
+		Saved: func() ([]string, error) { return w.saved, w.savedError },
 		DomainController: func() (string, error) {
 			return "dc.corp.example", w.controller
 		},
@@ -104,7 +107,7 @@ func TestSessionRefused(t *testing.T) {
 		text    string
 		stopped bool
 	}{
-		sspi.LogonDenied:   {"log on again", true},
+		sspi.LogonDenied:   {"its password may have changed since (then log on again), or it is locked, disabled or expired", true},
 		0x80070775:         {"locked out", true},
 		0xC0000072:         {"disabled", true},
 		0x80070701:         {"has expired", true},
@@ -119,10 +122,10 @@ func TestSessionRefused(t *testing.T) {
 	} {
 		w := &fakeWindows{says: of(status, sspi.OK)}
 		c := sessionOf(t, w)
-		for range 2 { // once, however often it is wanted
+		for again := range 2 { // once, however often it is wanted
 			failed, ok := errors.AsType[*SessionError](c.Verify(t.Context()))
 			switch {
-			case want.stopped && !ok: // the stop, told again
+			case again == 1 && want.stopped && !ok: // the stop, told again
 			case !ok || failed.Status != status || !strings.Contains(failed.Error(), want.text) || !strings.HasSuffix(failed.Error(), ")"):
 				t.Errorf("%v: %v", status, failed)
 			}
@@ -155,7 +158,11 @@ func TestSessionRefusesHost(t *testing.T) {
 				t.Errorf("%v: %v", status, err)
 			}
 		}
-		if (c.Why() != "") != stopped || w.asked.Load() != 2 || w.deleted.Load() != 2 {
+		asked := int64(2)
+		if status == sspi.NoAuthority { // it passes
+			asked = 3
+		}
+		if (c.Why() != "") != stopped || w.asked.Load() != asked || w.deleted.Load() != asked {
 			t.Errorf("%v: stopped by %q, asked %d times, deleted %d", status, c.Why(), w.asked.Load(), w.deleted.Load())
 		}
 	}
@@ -187,6 +194,28 @@ func TestSessionWithoutDomain(t *testing.T) {
 	}
 }
 
+// Where Credential Manager holds what Windows would use instead of the session, there is
+// no credential: but what it holds for remote desktops is used for these alone.
+func TestSavedCredentials(t *testing.T) {
+	for _, tt := range []struct {
+		saved []string
+		err   error
+		want  string
+	}{
+		{nil, nil, ""},
+		{[]string{"TERMSRV/ws-001", "termsrv/ws-002"}, nil, ""},
+		{[]string{"TERMSRV/ws-001", "ws-001"}, nil, "for ws-001; remove"},
+		{[]string{"*.corp.example", "*Session", "a\nb", "d", "e"}, nil, "for *.corp.example, *Session, a?b, 2 more; remove"},
+		{nil, errors.New("CredEnumerate: broken"), "CredEnumerate: broken"},
+	} {
+		w := &fakeWindows{saved: tt.saved, savedError: tt.err, says: of(sspi.OK, sspi.OK)}
+		c, err := ReadSession(w.calls())
+		if (c != nil) != (tt.want == "") || (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: %v, %v", tt.saved, c, err)
+		}
+	}
+}
+
 // A Windows that does not answer is not waited for any longer than is due, and what
 // it says too late is let go.
 func TestSessionHangs(t *testing.T) {
@@ -208,8 +237,91 @@ func TestSessionHangs(t *testing.T) {
 		}
 		close(w.hangs)
 		synctest.Wait()
-		if w.deleted.Load() != 3 || len(c.slots) != 0 {
-			t.Errorf("%d of 3 contexts were let go, %d slots are taken", w.deleted.Load(), len(c.slots))
+		if w.asked.Load() != 1 || w.deleted.Load() != 1 {
+			t.Errorf("asked %d times, %d contexts were let go", w.asked.Load(), w.deleted.Load())
+		}
+	})
+}
+
+// verified is a session that Windows has verified, and whose first host it has answered
+// for where that is wanted.
+func verified(t *testing.T, w *fakeWindows, first bool) *Credential {
+	t.Helper()
+	c := sessionOf(t, w)
+	err := c.Verify(t.Context())
+	if err == nil && first {
+		var x *sspi.Context
+		if x, _, err = c.Context(t.Context(), sspi.Kerberos, "host/first", sspi.RPC); err == nil {
+			x.Close()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// manyAsk has hosts ask at once, each of which ends after a second, or every other
+// after a minute; and returns how many of these Windows was asked for.
+func manyAsk(t *testing.T, c *Credential, w *fakeWindows, hosts int) int64 {
+	before := w.asked.Load()
+	for i := range hosts {
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), []time.Duration{time.Second, time.Minute}[i%2])
+			defer cancel()
+			if x, _, err := c.Context(ctx, sspi.Kerberos, fmt.Sprintf("host/ws-%03d", i), sspi.RPC); err == nil {
+				x.Close()
+			}
+		}()
+	}
+	synctest.Wait()
+	return w.asked.Load() - before
+}
+
+// The first host's ticket is asked for alone: a password that is out of date is tried
+// once, also where the host does not wait for the refusal.
+func TestFirstHostAlone(t *testing.T) {
+	for _, tt := range []struct {
+		status sspi.Status
+		after  time.Duration
+		want   int64
+	}{
+		{sspi.LogonDenied, 2 * time.Second, 1}, {sspi.TargetUnknown, time.Second / 2, 30}, {sspi.OK, time.Second / 2, 30},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &fakeWindows{says: of(sspi.OK, tt.status)}
+			c := verified(t, w, false)
+			w.hangs = make(chan struct{})
+			time.AfterFunc(tt.after, func() { close(w.hangs) })
+			if n := manyAsk(t, c, w, 30); n != 1 {
+				t.Errorf("%v: %d at once", tt.status, n)
+			}
+			<-w.hangs
+			synctest.Wait()
+			n := w.asked.Load() - 1
+			if n != tt.want || w.deleted.Load() != n+1 || (c.Why() != "") != (tt.status == sspi.LogonDenied) {
+				t.Errorf("%v: %d asked, stopped by %q", tt.status, n, c.Why())
+			}
+		})
+	}
+}
+
+// What is under way when the account is refused is all that is asked, though half of
+// those who asked do not wait for the answer.
+func TestRefusedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := sspi.OK
+		w := &fakeWindows{says: func(string) sspi.Status { return status }}
+		c := verified(t, w, true)
+		status, w.hangs = sspi.LogonDenied, make(chan struct{})
+		if n := manyAsk(t, c, w, 3*maxInFlight); n != maxInFlight {
+			t.Errorf("%d at once", n)
+		}
+		time.AfterFunc(2*time.Second, func() { close(w.hangs) })
+		<-w.hangs
+		synctest.Wait()
+		if n := w.asked.Load() - 2; n != maxInFlight || !strings.Contains(c.Why(), "log on again") || len(c.slots) != 0 {
+			t.Errorf("%d asked, stopped by %q, %d slots are taken", n, c.Why(), len(c.slots))
 		}
 	})
 }
@@ -218,25 +330,62 @@ func TestSessionHangs(t *testing.T) {
 // patience.
 func TestSessionSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &fakeWindows{says: of(sspi.OK, sspi.OK), hangs: make(chan struct{})}
-		c := sessionOf(t, w)
-		for i := range maxInFlight + 4 {
-			go func() {
-				_, _, err := c.Context(t.Context(), sspi.NTLM, fmt.Sprintf("cifs/10.0.0.%d", i), sspi.SMB)
-				if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrStopped) {
-					t.Errorf("%v", err)
-				}
-			}()
-		}
-		synctest.Wait()
-		if n := w.asked.Load(); n != maxInFlight {
+		w := &fakeWindows{says: of(sspi.OK, sspi.OK)}
+		c := verified(t, w, true)
+		w.hangs = make(chan struct{})
+		if n := manyAsk(t, c, w, 3*maxInFlight); n != maxInFlight {
 			t.Errorf("%d calls at once", n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := c.Context(ctx, sspi.NTLM, "cifs/10.0.0.1", sspi.SMB); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
 		}
 		c.Stop("enough")
 		close(w.hangs)
 		synctest.Wait()
-		if n := w.deleted.Load(); n != maxInFlight {
+		if n := w.deleted.Load(); n != maxInFlight+2 {
 			t.Errorf("%d contexts were let go", n)
+		}
+	})
+}
+
+// The host's token is waited for as Windows' own are, and what is left behind is let go
+// of when the call comes back.
+func TestContinueHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWindows{says: of(sspi.OK, sspi.OK)}
+		c := verified(t, w, true)
+		for _, patience := range []time.Duration{time.Second, time.Hour} {
+			w.hangs = nil
+			x, _, err := c.Context(t.Context(), sspi.NTLM, "cifs/10.0.0.1", sspi.SMB)
+			if err != nil {
+				t.Fatal(err)
+			}
+			let := w.deleted.Load()
+			w.hangs = make(chan struct{})
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			start := time.Now()
+			if _, err := c.Continue(ctx, x, []byte("of the host")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != min(patience, windowsTime) {
+				t.Errorf("after %v: %v", time.Since(start), err)
+			}
+			x.Close()
+			if w.deleted.Load() != let {
+				t.Error("let go of in use")
+			}
+			close(w.hangs)
+			synctest.Wait()
+			if w.deleted.Load() != let+1 {
+				t.Error("not let go of")
+			}
+		}
+		if c.Why() != "" || len(c.slots) != 0 {
+			t.Errorf("stopped by %q, %d slots are taken", c.Why(), len(c.slots))
+		}
+		c.Stop("enough")
+		if _, err := c.Continue(t.Context(), nil, nil); !errors.Is(err, ErrStopped) {
+			t.Errorf("after the stop: %v", err)
 		}
 	})
 }

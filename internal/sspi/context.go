@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -32,10 +33,12 @@ type Context struct {
 	target string
 	flags  uint32
 
-	mu                 sync.Mutex
+	closed atomic.Bool
+
+	mu                 sync.Mutex // held by the call of Windows that is under way
 	credential, handle Handle
 	begun, complete    bool
-	closed             bool
+	deleted            bool
 	sizes              Sizes
 }
 
@@ -66,9 +69,9 @@ func (c *Calls) Begin(p Package, service string, u Use) (*Context, []byte, error
 // be nothing. Then the context is complete, or an error says why not.
 func (x *Context) Continue(token []byte) ([]byte, error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.leave()
 	switch {
-	case x.closed:
+	case x.closed.Load():
 		return nil, errClosed
 	case x.complete:
 		return nil, fmt.Errorf("%w: another token after the last", ErrHostToken)
@@ -103,18 +106,30 @@ func (x *Context) step(token []byte) ([]byte, error) {
 	if x.sizes, err = x.calls.Sizes(x.handle); err != OK {
 		return nil, err
 	}
-	if n := max(x.sizes.Signature, x.sizes.Sealing); n > maxTrailer || min(x.sizes.Signature, x.sizes.Sealing) <= 0 {
+	least := x.sizes.Signature
+	if x.flags&Confidentiality != 0 {
+		least = min(least, x.sizes.Sealing)
+	}
+	if least <= 0 || max(x.sizes.Signature, x.sizes.Sealing) > maxTrailer {
 		return nil, InternalError
 	}
 	x.complete = true
 	return p.Token, nil
 }
 
+// leave ends a call of Windows, and closes what was to be closed meanwhile.
+func (x *Context) leave() {
+	x.mu.Unlock()
+	if x.closed.Load() {
+		x.Close()
+	}
+}
+
 // Size returns how many bytes a signature, or the token of a sealed message, has: 0
 // before the context is complete.
 func (x *Context) Size(sealed bool) int {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.leave()
 	if sealed {
 		return x.sizes.Sealing
 	}
@@ -124,7 +139,7 @@ func (x *Context) Size(sealed bool) int {
 // SessionKey returns the key that SMB's own are derived from.
 func (x *Context) SessionKey() ([]byte, error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.leave()
 	if err := x.ready(); err != nil {
 		return nil, err
 	}
@@ -149,7 +164,7 @@ func (x *Context) Seal(parts ...Buffer) ([]byte, error) { return x.make(Seal, pa
 // what is signed, so another cannot be sent.
 func (x *Context) make(p Protection, parts []Buffer) ([]byte, error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.leave()
 	if err := x.ready(); err != nil {
 		return nil, err
 	}
@@ -179,7 +194,7 @@ func (x *Context) Unseal(token []byte, parts ...Buffer) error { return x.open(Un
 
 func (x *Context) open(p Protection, token []byte, parts []Buffer) error {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.leave()
 	if err := x.ready(); err != nil {
 		return err
 	}
@@ -195,7 +210,7 @@ func (x *Context) open(p Protection, token []byte, parts []Buffer) error {
 
 func (x *Context) ready() error {
 	switch {
-	case x.closed:
+	case x.closed.Load():
 		return errClosed
 	case !x.complete:
 		return errUnready
@@ -203,15 +218,18 @@ func (x *Context) ready() error {
 	return nil
 }
 
-// Close lets go of what Windows holds. It may be called again, and waits for a call
-// under way.
+// Close lets go of what Windows holds. It may be called again, and waits for no call:
+// one that is under way lets go at its end.
 func (x *Context) Close() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.closed {
+	x.closed.Store(true)
+	if !x.mu.TryLock() {
 		return
 	}
-	x.closed = true
+	defer x.mu.Unlock()
+	if x.deleted {
+		return
+	}
+	x.deleted = true
 	var context *Handle
 	if x.begun {
 		context = &x.handle

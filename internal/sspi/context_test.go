@@ -148,15 +148,15 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// What is asked for: never delegation, by Kerberos always the host's proof, DCE style
-// for RPC alone.
+// What is asked for: never delegation, by Kerberos always the host's proof, sealing
+// and DCE style for RPC alone.
 func TestFlags(t *testing.T) {
 	for _, tt := range []struct {
 		pkg  Package
 		use  Use
 		want uint32
 	}{
-		{Kerberos, SMB, 0x1081E}, {Kerberos, RPC, 0x10A1E}, {NTLM, SMB, 0x1081C}, {NTLM, RPC, 0x1081C},
+		{Kerberos, SMB, 0x1080E}, {Kerberos, RPC, 0x10A1E}, {NTLM, SMB, 0x1080C}, {NTLM, RPC, 0x1081C},
 	} {
 		if got := flags(tt.pkg, tt.use); got != tt.want {
 			t.Errorf("%s, %d: %#x", tt.pkg, tt.use, got)
@@ -229,6 +229,25 @@ func TestContinueFails(t *testing.T) {
 	}
 }
 
+// A server of SMB need not seal: a context that cannot is complete there.
+func TestUnsealed(t *testing.T) {
+	for _, tt := range []struct {
+		use  Use
+		want error
+	}{{SMB, nil}, {RPC, ErrUnproved}} {
+		s := healthy()
+		s.steps[1].granted &^= Confidentiality
+		s.sizes.Sealing = 0
+		x, _, err := s.calls().Begin(NTLM, "cifs/10.77.0.101", tt.use)
+		if err == nil {
+			_, err = x.Continue([]byte("challenge"))
+		}
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%d: %v", tt.use, err)
+		}
+	}
+}
+
 // Messages that Windows does not protect, or not as it told.
 func TestProtectionFails(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -288,27 +307,41 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// Close waits for what is under way, and what comes after it does nothing.
+// Close does not wait for what is under way, which lets go of the context when it ends,
+// once; and what comes after it does nothing.
 func TestCloseInUse(t *testing.T) {
 	s := healthy()
-	x, _, err := s.calls().Begin(Kerberos, "host/ws-001", RPC)
-	if err == nil {
-		_, err = x.Continue([]byte("x"))
+	calls := s.calls()
+	asked, hangs := make(chan struct{}), make(chan struct{})
+	initialize := calls.Initialize
+	calls.Initialize = func(step Step) (Progress, Status) {
+		if step.Context != nil {
+			close(asked)
+			<-hangs
+		}
+		return initialize(step)
 	}
+	x, _, err := calls.Begin(Kerberos, "host/ws-001", RPC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var users sync.WaitGroup
+	users.Go(func() { _, _ = x.Continue([]byte("x")) })
+	<-asked
 	for range 8 {
 		users.Go(func() {
-			for range 100 {
-				_, _ = x.Seal(Buffer{Data, []byte("stub")})
+			if _, err := x.Seal(Buffer{Data, []byte("stub")}); !errors.Is(err, errClosed) {
+				t.Errorf("it seals after it was closed: %v", err)
 			}
 		})
+		x.Close()
 	}
-	x.Close()
+	if s.deleted != 0 {
+		t.Error("deleted in use")
+	}
+	close(hangs)
 	users.Wait()
-	if s.deleted != 1 {
-		t.Errorf("deleted %d times", s.deleted)
+	if s.deleted != 1 || s.contexts != 1 {
+		t.Errorf("deleted %d times, %d contexts", s.deleted, s.contexts)
 	}
 }

@@ -39,18 +39,19 @@ const (
 	Integrity       = 0x00010000
 )
 
-const always = ReplayDetect | SequenceDetect | Confidentiality | Integrity
-
 // flags returns what a context is asked to be, all of which but Connection it must
-// become.
+// become. NTLM proves no host, and has three legs anyway. SMB encrypts by keys of its
+// own, so that a server need not offer to seal.
 func flags(p Package, u Use) uint32 {
-	f := uint32(always | Connection)
-	switch {
-	case p != Kerberos: // NTLM proves no host, and has three legs anyway
-	case u == RPC:
-		f |= MutualAuth | DCEStyle
-	default:
+	f := uint32(ReplayDetect | SequenceDetect | Integrity | Connection)
+	if u == RPC {
+		f |= Confidentiality
+	}
+	if p == Kerberos {
 		f |= MutualAuth
+	}
+	if p == Kerberos && u == RPC {
+		f |= DCEStyle
 	}
 	return f
 }
@@ -105,8 +106,11 @@ type Progress struct {
 
 // Calls are the calls of Windows. Each may take as long as a domain controller does.
 type Calls struct {
-	// User returns the name of the account, DOMAIN\name.
+	// User returns the name of the account, DOMAIN\name or name@REALM.
 	User func() (string, error)
+	// Saved returns the targets for which Windows holds other credentials, which it
+	// would use there instead of the account's.
+	Saved func() ([]string, error)
 	// DomainController returns the DNS name of a domain controller that is a KDC: of the
 	// account's domain, or of the machine's.
 	DomainController func() (string, error)

@@ -1,9 +1,6 @@
 package sspi
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -12,14 +9,8 @@ import (
 )
 
 const (
-	maxUserName   = 1 << 10
 	maxToken      = 64 << 10 // more than Windows makes: MaxTokenSize is 48,000 unless an administrator says otherwise
 	maxSessionKey = 1 << 10
-	maxDCName     = 1 << 10 // UTF-16 units
-
-	nameSamCompatible = 2 // EXTENDED_NAME_FORMAT
-	dsKDCRequired     = 0x00000400
-	dsReturnDNSName   = 0x40000000
 
 	attrSizes      = 0 // SECPKG_ATTR_SIZES
 	attrSessionKey = 9 // SECPKG_ATTR_SESSION_KEY
@@ -28,65 +19,9 @@ const (
 // System returns the calls of Windows, nil elsewhere.
 func System() *Calls {
 	return &Calls{
-		User: user, DomainController: domainController,
+		User: user, Saved: saved, DomainController: domainController,
 		Acquire: acquire, Initialize: initialize, Sizes: sizes, SessionKey: sessionKey, Protect: protect, Delete: remove,
 	}
-}
-
-// user asks for the name of this process's account, which needs no network.
-func user() (string, error) {
-	name, n := make([]uint16, maxUserName), uint32(maxUserName)
-	if err := windows.GetUserNameEx(nameSamCompatible, &name[0], &n); err != nil {
-		return "", fmt.Errorf("GetUserNameEx: %w", err)
-	}
-	return windows.UTF16ToString(name[:min(int(n), len(name))]), nil
-}
-
-// A controllerInfo begins as DOMAIN_CONTROLLER_INFOW does.
-type controllerInfo struct{ name *uint16 }
-
-// domainController asks the locator for a KDC: of the domain that the account logged
-// on to, which services are not told of, and else of this machine's.
-func domainController() (string, error) {
-	if domain := os.Getenv("USERDNSDOMAIN"); domain != "" {
-		if name, err := windows.UTF16PtrFromString(domain); err == nil {
-			if controller, err := locate(name); err == nil {
-				return controller, nil
-			}
-		}
-	}
-	return locate(nil)
-}
-
-func locate(domain *uint16) (string, error) {
-	call := windows.NewLazySystemDLL("netapi32.dll").NewProc("DsGetDcNameW")
-	if err := call.Find(); err != nil {
-		return "", err
-	}
-	var info *controllerInfo
-	//nolint:gosec // the addresses are what the call reads, and where it puts the result
-	code, _, _ := call.Call(0, uintptr(unsafe.Pointer(domain)), 0, 0, dsKDCRequired|dsReturnDNSName, uintptr(unsafe.Pointer(&info)))
-	if code != 0 {
-		return "", fmt.Errorf("DsGetDcName: %w", syscall.Errno(code))
-	}
-	if info == nil || info.name == nil {
-		return "", InternalError
-	}
-	defer func() { _ = windows.NetApiBufferFree((*byte)(unsafe.Pointer(info))) }() //nolint:gosec // as the call asks for
-	return strings.TrimPrefix(textAt(info.name), `\\`), nil
-}
-
-// textAt reads a text that ends with a zero.
-func textAt(p *uint16) string {
-	var text []uint16
-	for range maxDCName {
-		if *p == 0 {
-			break
-		}
-		text = append(text, *p)
-		p = (*uint16)(unsafe.Add(unsafe.Pointer(p), 2)) //nolint:gosec // it has not ended yet
-	}
-	return windows.UTF16ToString(text)
 }
 
 func acquire(p Package) (Handle, Status) {
