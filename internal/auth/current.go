@@ -50,7 +50,7 @@ func ReadSession(windows *sspi.Calls) (*Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("whether Credential Manager holds other credentials cannot be told: %w", err)
 	}
-	targets = slices.DeleteFunc(targets, func(target string) bool { return strings.HasPrefix(strings.ToUpper(target), "TERMSRV/") })
+	targets = slices.DeleteFunc(targets, isForOthers)
 	if len(targets) > 0 {
 		return nil, fmt.Errorf("other credentials are saved in Credential Manager, which Windows would use instead of the logon session: for %s; remove them (cmdkey /delete:NAME), or use --user", sayTargets(targets))
 	}
@@ -61,6 +61,13 @@ func ReadSession(windows *sspi.Calls) (*Credential, error) {
 	c := newCredential(account{given: user, name: name, domain: domain}, newSecret(user, material{}), profile{})
 	c.session = c.newSession(windows)
 	return c, nil
+}
+
+// isForOthers reports whether a saved credential is for remote desktops or runas alone.
+// Windows may put before a target what kind of one it is.
+func isForOthers(target string) bool {
+	target = strings.TrimPrefix(strings.ToUpper(target), "DOMAIN:TARGET=")
+	return strings.HasPrefix(target, "TERMSRV/") || strings.HasPrefix(target, "DOMAIN:INTERACTIVE=")
 }
 
 // sayTargets names the first of the targets.

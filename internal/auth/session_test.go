@@ -203,7 +203,7 @@ func TestSavedCredentials(t *testing.T) {
 		want  string
 	}{
 		{nil, nil, ""},
-		{[]string{"TERMSRV/ws-001", "termsrv/ws-002"}, nil, ""},
+		{[]string{"TERMSRV/ws-001", "termsrv/ws-002", "Domain:target=TERMSRV/ws-003", `Domain:interactive=CORP\\admin`}, nil, ""},
 		{[]string{"TERMSRV/ws-001", "ws-001"}, nil, "for ws-001; remove"},
 		{[]string{"*.corp.example", "*Session", "a\nb", "d", "e"}, nil, "for *.corp.example, *Session, a?b, 2 more; remove"},
 		{nil, errors.New("CredEnumerate: broken"), "CredEnumerate: broken"},
