@@ -3,6 +3,7 @@ package secure
 import (
 	"encoding/asn1"
 	"encoding/binary"
+	"time"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/gssapi"
@@ -49,7 +50,7 @@ type proof struct {
 
 // request returns an AP-REQ that asks for the host's proof.
 func (p *proof) request(gss uint32) ([]byte, error) {
-	a, err := types.NewAuthenticator(p.ticket.Realm, p.ticket.Client)
+	a, err := p.ticket.NewAuthenticator(time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestVerifySession(t *testing.T) {
 			var hosts []*winhost.Host
 			for _, addr := range []netip.Addr{here, there} {
 				h := winhost.Client("ws-001.corp.example", addr)
-				h.RTT = 0
+				h.RTT = 2 * time.Millisecond
 				h.Admit(winhost.Account{Name: "admin", Password: tt.password})
 				hosts = append(hosts, h)
 			}

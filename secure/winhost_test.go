@@ -59,7 +59,7 @@ func TestSimulatedHost(t *testing.T) {
 		for _, by := range []string{"kerberos", "ntlm"} {
 			t.Run(tt.name+" by "+by, func(t *testing.T) {
 				h := winhost.Client("ws-001.corp.example", here)
-				h.RTT = 0
+				h.RTT = 2 * time.Millisecond
 				h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: tt.rights})
 				if tt.dialect != 0 {
 					h.Ports[445] = winhost.Port{Serve: winhost.SMB{Host: h, Dialect: tt.dialect}.Serve}
@@ -114,7 +114,7 @@ func TestVerifyAtSimulatedHost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := winhost.Client("ws-001.corp.example", here)
-			h.RTT = 0
+			h.RTT = 2 * time.Millisecond
 			h.Admit(winhost.Account{Name: "admin", Password: tt.password})
 			c := withPassword(t)
 			p := &probe.Prober{Dial: winhost.NewNetwork(h).Dial, Timeout: 5 * time.Second, SMBPort: 445}
@@ -182,7 +182,7 @@ func TestRefusedBySimulatedHost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := winhost.Client("ws-001.corp.example", here)
-			h.RTT = 0
+			h.RTT = 2 * time.Millisecond
 			h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
 			target, c := here.String(), (*auth.Credential)(nil)
 			if tt.by == "kerberos" {
@@ -214,7 +214,7 @@ func TestRefusedBySimulatedHost(t *testing.T) {
 // Who may read tasks and not register them is told so by the rehearsal.
 func TestRehearsalDenied(t *testing.T) {
 	h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
-	h.RTT = 0
+	h.RTT = 2 * time.Millisecond
 	h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator &^ winhost.RegisterTask})
 	c := withTickets(t, "admin", h)
 	n := winhost.NewNetwork(h)

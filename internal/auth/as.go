@@ -394,6 +394,6 @@ func (c *Credential) ticketOf(q *question, reply *messages.KDCRepFields, part me
 	}
 	return &Ticket{
 		Service: strings.Join(q.service.NameString, "/"), Realm: reply.CRealm, Client: reply.CName,
-		Ticket: reply.Ticket, Key: part.Key, Start: start, End: part.EndTime, KDC: kdc,
+		Ticket: reply.Ticket, Key: part.Key, Start: start, End: part.EndTime, KDC: kdc, stamp: new(stamp),
 	}, nil
 }

@@ -204,7 +204,7 @@ func (r *reader) principal() (name types.PrincipalName, realm string) {
 
 // credential reads an entry. Where its ticket is none the key is none either.
 func (r *reader) credential(version byte) (*Ticket, string) {
-	t := new(Ticket)
+	t := &Ticket{stamp: new(stamp)}
 	t.Client, t.Realm = r.principal()
 	service, serviceRealm := r.principal()
 	t.Service = service.PrincipalNameString()

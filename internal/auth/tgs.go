@@ -171,12 +171,10 @@ func (c *Credential) tgsHeader(granting *Ticket, body messages.KDCReqBody) ([]by
 	if err != nil {
 		return nil, err
 	}
-	authenticator, err := types.NewAuthenticator(granting.Realm, granting.Client)
+	authenticator, err := granting.NewAuthenticator(c.now())
 	if err != nil {
 		return nil, err
 	}
-	now := c.now().UTC()
-	authenticator.CTime, authenticator.Cusec = now, now.Nanosecond()/1000
 	authenticator.Cksum = types.Checksum{CksumType: cipher.GetHashID(), Checksum: sum}
 	request, err := messages.NewAPReq(granting.Ticket, granting.Key, authenticator)
 	if err != nil {
