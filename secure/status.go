@@ -71,6 +71,8 @@ func statusName(status uint32) string {
 		return "STATUS_REQUEST_NOT_ACCEPTED"
 	case 0xC0000133:
 		return "STATUS_TIME_DIFFERENCE_AT_DC"
+	case 0xC000014B:
+		return "STATUS_PIPE_BROKEN"
 	case 0xC000015B:
 		return "STATUS_LOGON_TYPE_NOT_GRANTED"
 	case 0xC000018D:
