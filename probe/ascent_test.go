@@ -121,6 +121,7 @@ func TestAccess(t *testing.T) {
 		{"no service name", but(throughPipe, 0, says(probe.Unsupported, 7)), but(overTCP, 0, says(probe.Unsupported, 7)), "kerberos unproven unproven NP reachable untested (accounts in the directory) LOG reachable untested (accounts in the directory)", "setspn -L"},
 		{"NTLM, where the KDC does not know the host", append([]rung{{stage: probe.Authenticate, kdc: true, goesOn: true, err: says(probe.Unsupported, 7)}}, throughPipe[1:]...), overTCP[1:], "kerberos unproven unproven " + in + " " + over, "opens on TCP 445"},
 		{"kept away by the KDC", but(throughPipe, 0, says(probe.AccessDenied, 12)), nil, "kerberos denied unproven NP reachable denied (rights of the account) LOG reachable untested", "policy"},
+		{"the KDC's clock", but(throughPipe, 0, says(probe.LogonFailed, 37)), nil, "kerberos denied unproven NP reachable denied (accounts in the directory) LOG reachable untested", "The KDC refuses the credential"},
 		{"the KDC is silent", but(throughPipe, 0, context.DeadlineExceeded), nil, "kerberos unproven unproven NP reachable untested (network firewall) LOG reachable untested", "No ticket could be had"},
 		{"stopped", but(throughPipe, 2, context.Canceled), nil, "kerberos unproven unproven NP reachable untested LOG reachable untested", "given up"},
 		{"not tried", nil, nil, "none unproven unproven NP reachable untested LOG reachable untested", "not tried"},

@@ -111,7 +111,11 @@ func portOf(s Step) uint16 {
 func (s scene) advice() advice {
 	a := adviceOn(s.place, s.step.Outcome)
 	more, ok := refusals[s.step.code]
-	if ok && s.step.refuses() && (a.owner == Rights || a.owner == Directory) {
+	switch {
+	case !ok || !s.step.refuses() || a.owner != Rights && a.owner != Directory:
+	case s.place == atKDC: // no host has said it
+		a.fix = more.fix
+	default:
 		a.owner, a.fix = more.owner, more.fix
 	}
 	return a
