@@ -223,16 +223,20 @@ func fromSession(err error) (unknown bool, out error) {
 	case !ok:
 		return false, err
 	}
-	f := &probe.Failure{Outcome: probe.LogonFailed, Code: uint32(e.Status), Text: e.Error(), Err: err}
+	f := &probe.Failure{Outcome: probe.Unsupported, Code: uint32(e.Status), Text: e.Error(), Err: err}
 	switch {
 	case e.Status.NTStatus() == statusAccountLocked:
 		f.Outcome, f.Code = probe.LockedOut, statusAccountLocked
 	case e.Status.IsRestriction():
-		f.Outcome = probe.AccessDenied
+		f.Outcome, f.Code = probe.AccessDenied, krbPolicy
+	case e.Status.AboutAccount():
+		f.Outcome = probe.LogonFailed
+	case e.Status == sspi.TimeSkew:
+		f.Outcome, f.Code = probe.LogonFailed, krbSkew
 	case errors.Is(err, auth.ErrNoKDC): // nobody was asked
 		f.Outcome = probe.Unsupported
 	case e.Status == sspi.TargetUnknown:
-		f.Outcome, unknown = probe.Unsupported, true
+		f.Code, unknown = krbServiceUnknown, true
 	case e.Status == sspi.NoAuthority, errors.Is(err, context.DeadlineExceeded):
 		f.Outcome = probe.Timeout
 	}

@@ -33,12 +33,12 @@ func TestFromSession(t *testing.T) {
 		code    uint32
 		unknown bool
 	}{
-		sspi.TargetUnknown: {probe.Unsupported, 0x80090303, true}, sspi.LogonDenied: {probe.LogonFailed, 0x8009030C, false},
-		sspi.TimeSkew: {probe.LogonFailed, 0x80090324, false}, sspi.WrongPrincipal: {probe.LogonFailed, 0x80090322, false},
-		sspi.NoAuthority: {probe.Timeout, 0x80090311, false}, sspi.NoCredentials: {probe.LogonFailed, 0x8009030E, false},
+		sspi.TargetUnknown: {probe.Unsupported, krbServiceUnknown, true}, sspi.LogonDenied: {probe.LogonFailed, 0x8009030C, false},
+		sspi.TimeSkew: {probe.LogonFailed, krbSkew, false}, sspi.WrongPrincipal: {probe.Unsupported, 0x80090322, false},
+		sspi.NoAuthority: {probe.Timeout, 0x80090311, false}, sspi.NoCredentials: {probe.Unsupported, 0x8009030E, false},
 		0x80070775: {probe.LockedOut, 0xC0000234, false}, 0xC0000234: {probe.LockedOut, 0xC0000234, false},
 		0x80070533: {probe.LogonFailed, 0x80070533, false}, 0xC0000193: {probe.LogonFailed, 0xC0000193, false},
-		0xC000006E: {probe.AccessDenied, 0xC000006E, false},
+		0xC000006E: {probe.AccessDenied, krbPolicy, false},
 	} {
 		w := &windows{ticket: ticketed, status: func(service string) sspi.Status {
 			if service == "host/dc1.corp.example" {
@@ -63,7 +63,7 @@ func TestFromSession(t *testing.T) {
 	}{
 		{auth.ErrStopped, probe.Canceled},
 		{&auth.SessionError{Err: context.DeadlineExceeded, Text: "Windows did not answer."}, probe.Timeout},
-		{&auth.SessionError{Err: sspi.ErrUnproved}, probe.LogonFailed},
+		{&auth.SessionError{Err: sspi.ErrUnproved}, probe.Unsupported},
 		{&auth.SessionError{Err: auth.ErrNoKDC}, probe.Unsupported},
 	} {
 		if _, err := fromSession(tt.err); !isFailure(err, tt.want) {

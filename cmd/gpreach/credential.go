@@ -37,7 +37,7 @@ func (f *credentialFlags) read(ctx context.Context) (*auth.Credential, error) {
 	case f.currentUser && f.user+f.passwordFile+f.keytab+f.ccache != "":
 		return nil, errors.New("--current-user stands alone: without --user, --password-file, --keytab and --ccache")
 	case !f.currentUser && f.user == "" && f.ccache == "":
-		return nil, errors.New("--user is missing: whose credential is it?")
+		return nil, errors.New("--user is missing (or --ccache, or --current-user): whose credential is it?")
 	}
 	credential, err := auth.Read(auth.Source{
 		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache, CurrentUser: f.currentUser,

@@ -21,6 +21,8 @@ type session struct {
 
 	answered sync.Once // by a KDC, for a host, and the account was not refused
 
+	local chan struct{} // one for each call under way that asks no KDC
+
 	mu         sync.Mutex
 	controller string           // the domain controller that it was verified by
 	refused    map[string]error // what Windows said for good, by service in lower case
@@ -34,7 +36,7 @@ func (c *Credential) newSession(windows *sspi.Calls) *session {
 	for range maxInFlight - 1 {
 		c.slots <- struct{}{}
 	}
-	return &session{calls: windows, refused: make(map[string]error)}
+	return &session{calls: windows, refused: make(map[string]error), local: make(chan struct{}, maxInFlight)}
 }
 
 func (c *Credential) openSlots() {
@@ -69,8 +71,7 @@ func (e *SessionError) Unwrap() error { return e.Err }
 // verifySession proves the logon session as one AS exchange proves a password: a
 // Kerberos context is begun for a domain controller and thrown away, so Windows has
 // to have a valid ticket-granting ticket, or to get one with what it holds, before any
-// host is asked. That is at most one attempt with a password that is out of date,
-// however many hosts there are. The token goes nowhere: not even to the controller.
+// host is asked. That is one attempt at most with a password that is out of date. The token goes nowhere: not even to the controller.
 // Windows may answer from its cache, so an account that was locked or disabled a
 // short time ago can pass; what the KDC says for a host then stops the run.
 func (c *Credential) verifySession(ctx context.Context) error {
@@ -103,7 +104,7 @@ func (c *Credential) domainController(ctx context.Context) (string, error) {
 	if known != "" {
 		return known, nil
 	}
-	name, err := await(ctx, c, s.calls.DomainController, func(string) {})
+	name, err := await(ctx, c, c.slots, s.calls.DomainController, func(string) {})
 	if err != nil {
 		if isOurs(err) {
 			return "", err
@@ -163,11 +164,15 @@ func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, 
 		context *sspi.Context
 		token   []byte
 	}
-	b, err := await(ctx, c, func() (begun, error) {
+	slots := c.slots
+	if p == sspi.NTLM {
+		slots = c.session.local
+	}
+	b, err := await(ctx, c, slots, func() (begun, error) {
 		x, token, err := c.session.calls.Begin(p, service, u)
 		status, told := errors.AsType[sspi.Status](err)
 		about := told && stops(status)
-		if p == sspi.Kerberos && c.known() != nil && !about {
+		if p == sspi.Kerberos && c.known() != nil && !about && (err == nil || status.IsOfKDC()) {
 			c.session.answered.Do(c.openSlots)
 		}
 		switch {
@@ -189,25 +194,25 @@ func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, 
 // it is an error of package sspi, and never stops the credential: any host could. The
 // wait ends with ctx, at the latest after a time that Windows has for every answer.
 func (c *Credential) Continue(ctx context.Context, x *sspi.Context, token []byte) ([]byte, error) {
-	return await(ctx, c, func() ([]byte, error) { return x.Continue(token) }, func([]byte) {})
+	return await(ctx, c, c.session.local, func() ([]byte, error) { return x.Continue(token) }, func([]byte) {})
 }
 
 // await waits for a call of Windows, which no context ends: where the wait is over
 // before, the call is left behind, and what comes of it is discarded. It has one of
-// the credential's slots until then, which bounds how many there are. What it says of
+// the slots until then, which bounds how many there are. What it says of
 // the account stops the credential, even if nobody waits for it any longer, before the
 // slot is another's and before await returns: so no call begins after the stop.
-func await[T any](caller context.Context, c *Credential, call func() (T, error), discard func(T)) (T, error) {
+func await[T any](caller context.Context, c *Credential, slots chan struct{}, call func() (T, error), discard func(T)) (T, error) {
 	var none T
 	select {
-	case c.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-caller.Done():
 		return none, caller.Err()
 	case <-c.inForce.Done():
 		return none, ErrStopped
 	}
 	if c.inForce.Err() != nil { // both were ready
-		<-c.slots
+		<-slots
 		return none, ErrStopped
 	}
 	ctx, cancel := context.WithTimeout(caller, windowsTime)
@@ -219,7 +224,7 @@ func await[T any](caller context.Context, c *Credential, call func() (T, error),
 	}
 	answer := make(chan result)
 	go func() {
-		defer func() { <-c.slots }()
+		defer func() { <-slots }()
 		value, err := call()
 		defer c.heedSession(err)
 		select {

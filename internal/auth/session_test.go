@@ -326,8 +326,8 @@ func TestRefusedLate(t *testing.T) {
 	})
 }
 
-// Where all slots are taken by calls that do not come back, others end with their own
-// patience.
+// Where all slots are taken by tickets that do not come, others end with their own
+// patience; what needs no KDC does not wait for them.
 func TestSessionSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &fakeWindows{says: of(sspi.OK, sspi.OK)}
@@ -338,13 +338,19 @@ func TestSessionSlots(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := c.Context(ctx, sspi.NTLM, "cifs/10.0.0.1", sspi.SMB); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
+		asked := w.asked.Load()
+		if _, _, err := c.Context(ctx, sspi.Kerberos, "cifs/another", sspi.SMB); !errors.Is(err, context.DeadlineExceeded) || w.asked.Load() != asked {
+			t.Errorf("%v, %d asked", err, w.asked.Load()-asked)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := c.Context(ctx, sspi.NTLM, "cifs/10.0.0.1", sspi.SMB); !errors.Is(err, context.DeadlineExceeded) || w.asked.Load() != asked+1 {
+			t.Errorf("%v, %d asked", err, w.asked.Load()-asked)
 		}
 		c.Stop("enough")
 		close(w.hangs)
 		synctest.Wait()
-		if n := w.deleted.Load(); n != maxInFlight+2 {
+		if n := w.deleted.Load(); n != maxInFlight+3 {
 			t.Errorf("%d contexts were let go", n)
 		}
 	})

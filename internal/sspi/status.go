@@ -81,6 +81,15 @@ func (s Status) AboutAccount() bool {
 	return s == LogonDenied || nt != 0 && nt != statusAccountRestricts
 }
 
+// IsOfKDC reports whether a KDC has answered for a service, and not of the account.
+func (s Status) IsOfKDC() bool {
+	switch s {
+	case TargetUnknown, NoKerberosKey, UnknownEncryption:
+		return true
+	}
+	return s.IsRestriction()
+}
+
 // IsRestriction reports whether a policy forbids the account what was asked.
 func (s Status) IsRestriction() bool { return s.NTStatus() == statusAccountRestricts }
 
