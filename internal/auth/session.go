@@ -71,9 +71,10 @@ func (e *SessionError) Unwrap() error { return e.Err }
 // verifySession proves the logon session as one AS exchange proves a password: a
 // Kerberos context is begun for a domain controller and thrown away, so Windows has
 // to have a valid ticket-granting ticket, or to get one with what it holds, before any
-// host is asked. That is one attempt at most with a password that is out of date. The token goes nowhere: not even to the controller.
-// Windows may answer from its cache, so an account that was locked or disabled a
-// short time ago can pass; what the KDC says for a host then stops the run.
+// host is asked. That is one attempt at most with a password that is out of date. The
+// token goes nowhere: not even to the controller. Windows may answer from its cache, so
+// an account that was locked or disabled a short time ago can pass; what the KDC says
+// for a host then stops the run.
 func (c *Credential) verifySession(ctx context.Context) error {
 	controller, err := c.domainController(ctx)
 	if err != nil {
