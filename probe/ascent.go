@@ -49,15 +49,27 @@ func (a *Ascent) Peer() string { return netip.AddrPortFrom(a.Address, a.Port).St
 // the end of the ascent. At most one is open at a time.
 func (a *Ascent) Connect(ctx context.Context) net.Conn {
 	start := time.Now()
-	l, s := a.visit.dial(ctx, a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
+	conn, s := a.dial(ctx)
 	s.by, s.leg = byCredential, a.leg
 	a.excuse(&s, start)
 	*a.trail = a.trail.plus(s)
+	return conn
+}
+
+// Reconnect is Connect for what decides nothing, such as giving back what the host
+// gave: it is no step, and its connection has no deadline but the host's.
+func (a *Ascent) Reconnect(ctx context.Context) net.Conn {
+	conn, _ := a.dial(ctx)
+	return conn
+}
+
+func (a *Ascent) dial(ctx context.Context) (net.Conn, Step) {
+	l, s := a.visit.dial(ctx, a.approach.reins, nil, nil, netip.AddrPortFrom(a.Address, a.Port))
 	if l == nil {
-		return nil
+		return nil, s
 	}
 	a.link = l
-	return l
+	return l, s
 }
 
 // AskKDC tries the stage authenticate at a KDC. ask sets the step's Peer, where it knows

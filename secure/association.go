@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/oiweiwei/go-msrpc/dcerpc"
 
@@ -24,8 +25,12 @@ func (l *logon) again() *logon {
 // reach connects to where the ascent stands, for one association. It is nil where it
 // cannot; otherwise its conversation is the caller's to end.
 func (v *visit) reach(ctx context.Context, a *probe.Ascent, by *logon) *rpcClimb {
+	return v.associate(ctx, a, by, a.Connect)
+}
+
+func (v *visit) associate(ctx context.Context, a *probe.Ascent, by *logon, connect func(context.Context) net.Conn) *rpcClimb {
 	talk := guard.Begin(ctx, v.credential.Stopped())
-	conn := a.Connect(talk.Context())
+	conn := connect(talk.Context())
 	if conn == nil {
 		talk.End()
 		return nil

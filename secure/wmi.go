@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/oiweiwei/go-msrpc/dcerpc"
 	"github.com/oiweiwei/go-msrpc/midl/uuid"
 
 	"github.com/gpreach/gpreach/probe"
@@ -24,9 +25,8 @@ func namespaces(asked []probe.Operation) []string {
 }
 
 // wmi activates WMI through the mapper's port and opens its namespaces at the port
-// that the host names, of the same address. All that the host gave is released there,
-// where that port answers and the host refuses no call by a fault, at which the library
-// closes the connection. What is left it takes back by itself, [MS-DCOM] section
+// that the host names, of the same address. All that the host gave is released there.
+// Where that port does not answer it takes it back by itself, [MS-DCOM] section
 // 3.1.1.6.1.
 func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 	found, ok := v.activate(ctx, a, by)
@@ -44,8 +44,9 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	given := []reference{found.login}
+	letIn := by.byKerberos() // a bind by NTLM may have been refused
+	answered := true
 	for _, namespace := range namespaces(a.Asked) {
-		answered := false
 		r.step(probe.Call, func(ctx context.Context, s *probe.Step) error {
 			s.Detail = namespace
 			services, err := r.logIn(ctx, found.login, namespace)
@@ -57,8 +58,14 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		if !answered {
 			break
 		}
+		letIn = true
 	}
-	r.release(found.unknown, given)
+	switch fault := r.conn.Fault(); {
+	case answered:
+		r.release(r.other, found.unknown, given)
+	case letIn, fault == 0, fault&severityError != 0: // what refuses a logon is a fault, and no HRESULT
+		v.releaseAnew(ctx, a, by.again(), found.unknown, given)
+	}
 }
 
 // activate creates WMI's object, and turns the ascent to the port that it has.
@@ -118,17 +125,33 @@ func (r *rpcClimb) logIn(ctx context.Context, login reference, namespace string)
 }
 
 // release gives references back, which decides nothing.
-func (r *rpcClimb) release(unknown rpc.UUID, given []reference) {
+func (r *rpcClimb) release(by dcerpc.Conn, unknown rpc.UUID, given []reference) {
 	given = slices.DeleteFunc(given, func(ref reference) bool { return ref.refs == 0 })
-	if len(given) == 0 || r.other == nil {
+	if len(given) == 0 || by == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
 	defer cancel()
 	_ = r.talk.Do(ctx, func() error {
 		c := &remRelease{references: given}
-		return c.failed(r.other.InvokeObject(ctx, uuidOf(unknown), c))
+		return c.failed(by.InvokeObject(ctx, uuidOf(unknown), c))
 	})
+}
+
+// releaseAnew gives references back over an association of its own, where a call was
+// answered by a fault, at which the library closes the connection, or not at all. by is a
+// logon that the host has not refused there.
+func (v *visit) releaseAnew(ctx context.Context, a *probe.Ascent, by *logon, unknown rpc.UUID, given []reference) {
+	r := v.associate(ctx, a, by, a.Reconnect)
+	if r == nil {
+		return
+	}
+	defer r.talk.End()
+	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
+	defer cancel()
+	if err := r.talk.Do(ctx, r.unlessStopped(func() error { return r.bindTo(rpc.RemUnknown2) })); err == nil {
+		r.release(r.client, unknown, given)
+	}
 }
 
 // uuidOf returns a UUID as the library has it.

@@ -146,6 +146,10 @@ var logonArrangements = []logonArrangement{
 		label: "wmi-fault", healthy: Client, spoil: func(h *Host) { h.WMI.LoginFault = rpcAccessDenied },
 	},
 	{
+		name: "WMI hangs", about: "NTLMLogin is not answered for 70 s.",
+		label: "wmi-hangs", healthy: Client, spoil: func(h *Host) { h.WMI.LoginDelay = 70 * time.Second },
+	},
+	{
 		name: "bindings of another host", about: "The bindings name another host and its address, with the right port.",
 		label: "other-bindings", healthy: Client, spoil: func(h *Host) {
 			h.WMI.Bindings = []string{"WS-099[52419]", anotherAddress + "[52419]"}

@@ -43,6 +43,7 @@ func TestLogonFleet(t *testing.T) {
 		"WMI stopped":              change("ok, rsop ok, cimv2 ok", "0x80070422"+untried),
 		"WMI not registered":       change("ok, rsop ok, cimv2 ok", "0x80040154"+untried),
 		"WMI refuses the call":     change("rsop ok, cimv2 ok", "rsop fault 0x8001011b, cimv2 fault 0x8001011b"),
+		"WMI hangs":                change("rsop ok, cimv2 ok", "rsop timeout, cimv2 timeout"),
 		"WMI does not start":       change("ok, rsop ok, cimv2 ok", "0x80080005"+untried),
 		"no bindings":              change("ok, rsop ok, cimv2 ok", "without a port"+untried),
 		"hardened":                 change("ok, rsop ok, cimv2 ok", "fault 0x5"+untried),

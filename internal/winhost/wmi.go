@@ -16,8 +16,9 @@ type WMI struct {
 	Delay      time.Duration // before the answer to an activation
 	Bindings   []string      // in the place of NAME[port] and ADDRESS[port]
 	NoBindings bool
-	Missing    []string // namespaces, such as root\rsop
-	LoginFault uint32   // to every NTLMLogin
+	Missing    []string      // namespaces, such as root\rsop
+	LoginFault uint32        // to every NTLMLogin
+	LoginDelay time.Duration // before the answer to every NTLMLogin
 }
 
 const (
@@ -74,6 +75,8 @@ func ntlmLogin(by *caller, in *reader, out *writer) uint32 {
 	in.unique(in.text) // wszPreferredLocale
 	in.u32()           // lFlags
 	switch {
+	case !by.pause(h.WMI.LoginDelay):
+		return accessDenied // nobody waits for it
 	case in.err != nil:
 		return in.fault()
 	case h.WMI.LoginFault != 0:
