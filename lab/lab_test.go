@@ -25,10 +25,10 @@ import (
 const (
 	dcName = "dc1.corp.example"
 	dcAddr = "10.77.0.10"
-	// Between idleAddr and 10.77.0.160 nothing listens until a test starts a simulated host there. From namelessAddr on
+	// Between idleAddr and 10.77.0.180 nothing listens until a test starts a simulated host there. From namelessAddr on
 	// the directory knows no names.
 	idleAddr     = "10.77.0.101"
-	namelessAddr = "10.77.0.131"
+	namelessAddr = "10.77.0.141"
 	// Nobody has absentAddr.
 	absentAddr = "10.77.0.99"
 )

@@ -22,7 +22,7 @@ BASE = "DC=corp,DC=example"
 DNS = "corp.example"
 NORMAL, DISABLED, FOREVER, MACHINE = 0x200, 0x2, 0x10000, 0x1000
 AES = "24"  # msDS-SupportedEncryptionTypes: AES128 and AES256
-COMPUTERS = range(1, 31)  # WS-001 to WS-030
+COMPUTERS = range(1, 41)  # WS-001 to WS-040
 NEVER = str(0x7FFFFFFFFFFFFFFF)
 HASHES = f"local_oid:{dsdb.DSDB_CONTROL_BYPASS_PASSWORD_HASH_OID}:0"  # what is stored of a password may be set
 

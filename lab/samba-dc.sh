@@ -9,9 +9,9 @@
 #
 #   NAME-gpmc  10.77.0.1                  where gpreach runs; names are looked up at the DC
 #   NAME-dc    10.77.0.10                 dc1.corp.example: DNS, Kerberos, LDAP, SMB, RPC
-#              10.77.0.101 - 10.77.0.160  nothing listens; for simulated hosts that a test starts there
+#              10.77.0.101 - 10.77.0.180  nothing listens; for simulated hosts that a test starts there
 #
-# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-030 at 10.77.0.101 to 130,
+# The directory has users (gpadmin, lowpriv, lockme, and broken ones), computers WS-001 to WS-040 at 10.77.0.101 to 140,
 # keytabs of them, and a crowd of other names of the domain controller: lab/populate.py. exec tells CMD of them by its environment:
 #
 #   GPREACH_LAB_DIR            the lab's files; keys/hosts.keytab, keys/gpadmin.keytab, keys/rc4only.keytab
@@ -60,7 +60,7 @@ network_up() {
     ip link add eth0 netns "$gpmc" type veth peer name eth0 netns "$dc"
     {
         echo "addr add $dc_ip/24 dev eth0"
-        for i in {101..160}; do echo "addr add 10.77.0.$i/24 dev eth0"; done
+        for i in {101..180}; do echo "addr add 10.77.0.$i/24 dev eth0"; done
         echo "link set eth0 up"
     } | ip -n "$dc" -batch -
     ip -n "$gpmc" addr add 10.77.0.1/24 dev eth0
