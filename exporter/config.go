@@ -228,7 +228,7 @@ func (c *config) credential(n *yaml.Node) {
 	case got.CurrentUser && (user || ways > 0):
 		c.wrong(resolve(n), "credential: current_user stands alone, without user, keytab, password_file and ccache")
 	case !got.CurrentUser && !user && got.CCache == "":
-		c.wrong(resolve(n), "credential: user is missing")
+		c.wrong(resolve(n), "credential: user is missing (or ccache, or current_user: true)")
 	case !got.CurrentUser && ways != 1:
 		c.wrong(resolve(n), "credential: want exactly one of keytab, password_file, ccache and current_user")
 	default:

@@ -23,7 +23,7 @@ const (
 
 // A session is the use of Windows' logon session at one service: what a proof is where
 // the ticket is ours. A security context is good for one association; it is begun when
-// it is wanted, but for the first, by which is learned whether there is a ticket.
+// it is wanted, but for those by which is learned whether there is a ticket.
 type session struct {
 	credential *auth.Credential
 	pkg        sspi.Package
@@ -31,7 +31,7 @@ type session struct {
 	use        sspi.Use
 
 	mu     sync.Mutex
-	first  *begun
+	ready  []*begun // that were not taken yet
 	opened []*sspi.Context
 	over   bool
 	err    error // why nothing came of it
@@ -53,20 +53,34 @@ func (v *visit) session(p sspi.Package, class, service string) *session {
 	return s
 }
 
-// askSession asks Windows for a security context for a service. unknown reports that
-// the domain does not know the service.
+// askSession asks Windows for the security contexts that a route to a service takes, so
+// that no wait for a KDC is in a stage of the host. unknown reports that the domain does
+// not know the service.
 func (v *visit) askSession(a *probe.Ascent, class, service string) (by *logon, unknown bool) {
 	s := v.session(sspi.Kerberos, class, service)
 	a.AskKDC(func(ctx context.Context, step *probe.Step) (err error) {
 		step.Peer = bySession
-		if s.first, err = s.begin(ctx); err != nil {
-			unknown, err = fromSession(err)
-			return err
+		for range associations(a.Rule.Route) {
+			b, err := s.begin(ctx)
+			if err != nil {
+				unknown, err = fromSession(err)
+				return err
+			}
+			s.ready = append(s.ready, b)
 		}
 		step.Detail, by = service, &logon{service: service, session: s}
 		return nil
 	})
 	return by, unknown
+}
+
+// associations returns how many a route takes: with the activator, and then with what
+// was activated.
+func associations(r probe.Route) int {
+	if r == probe.ByDCOM {
+		return 2
+	}
+	return 1
 }
 
 // endSessions lets go of what Windows holds for this host.
@@ -80,15 +94,17 @@ func (v *visit) endSessions() {
 // take returns a security context that was not used yet, and its first token.
 func (s *session) take(ctx context.Context) (*sspi.Context, []byte, error) {
 	s.mu.Lock()
-	b := s.first
-	s.first = nil
+	if len(s.ready) > 0 {
+		b := s.ready[0]
+		s.ready = s.ready[1:]
+		s.mu.Unlock()
+		return b.context, b.token, nil
+	}
 	s.mu.Unlock()
-	if b == nil {
-		var err error
-		if b, err = s.begin(ctx); err != nil {
-			_, err = fromSession(err)
-			return nil, nil, s.fail(err)
-		}
+	b, err := s.begin(ctx)
+	if err != nil {
+		_, err = fromSession(err)
+		return nil, nil, s.fail(err)
 	}
 	return b.context, b.token, nil
 }
@@ -111,7 +127,7 @@ func (s *session) begin(ctx context.Context) (*begun, error) {
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over, s.first = true, nil
+	s.over, s.ready = true, nil
 	for _, x := range s.opened {
 		x.Close()
 	}

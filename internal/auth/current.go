@@ -12,12 +12,9 @@ import (
 	"github.com/gpreach/gpreach/internal/sspi"
 )
 
-// readCurrentUser reads the credential that whoever runs the program has already: on
-// Windows the logon session, elsewhere the default ccache.
-func readCurrentUser(p profile) (*Credential, error) {
-	if windows := sspi.System(); windows != nil {
-		return ReadSession(windows)
-	}
+// readDefaultCCache reads the tickets that whoever runs the program has already, where
+// that is not Windows.
+func readDefaultCCache(p profile) (*Credential, error) {
 	file, whence := os.Getenv("KRB5CCNAME"), "KRB5CCNAME"
 	if file == "" {
 		file, whence = cmp.Or(p.defaultCCache, "FILE:/tmp/krb5cc_%{uid}"), "the default place"
@@ -63,11 +60,20 @@ func ReadSession(windows *sspi.Calls) (*Credential, error) {
 	return c, nil
 }
 
-// isForOthers reports whether a saved credential is for remote desktops or runas alone.
-// Windows may put before a target what kind of one it is.
+// isForOthers reports whether a saved credential is for remote desktops, runas or
+// scheduled tasks alone.
 func isForOthers(target string) bool {
-	target = strings.TrimPrefix(strings.ToUpper(target), "DOMAIN:TARGET=")
-	return strings.HasPrefix(target, "TERMSRV/") || strings.HasPrefix(target, "DOMAIN:INTERACTIVE=")
+	name := strings.ToUpper(bare(target))
+	return slices.ContainsFunc([]string{"TERMSRV/", "DOMAIN:INTERACTIVE=", "DOMAIN:BATCH="}, func(of string) bool { return strings.HasPrefix(name, of) })
+}
+
+// bare returns a target as it was saved: Windows puts before it what kind of one it is.
+func bare(target string) string {
+	const ofHosts = "Domain:target="
+	if len(target) >= len(ofHosts) && strings.EqualFold(target[:len(ofHosts)], ofHosts) {
+		return target[len(ofHosts):]
+	}
+	return target
 }
 
 // sayTargets names the first of the targets.
@@ -75,7 +81,7 @@ func sayTargets(targets []string) string {
 	const most = 3
 	var said []string
 	for _, target := range targets[:min(len(targets), most)] {
-		said = append(said, sayName(target))
+		said = append(said, sayName(bare(target)))
 	}
 	if more := len(targets) - most; more > 0 {
 		said = append(said, fmt.Sprintf("%d more", more))

@@ -173,7 +173,7 @@ func (c *Credential) begin(ctx context.Context, p sspi.Package, service string, 
 		x, token, err := c.session.calls.Begin(p, service, u)
 		status, told := errors.AsType[sspi.Status](err)
 		about := told && stops(status)
-		if p == sspi.Kerberos && c.known() != nil && !about && (err == nil || status.IsOfKDC()) {
+		if p == sspi.Kerberos && c.known() != nil && (err == nil || status.IsOfKDC()) {
 			c.session.answered.Do(c.openSlots)
 		}
 		switch {

@@ -203,8 +203,9 @@ func TestSavedCredentials(t *testing.T) {
 		want  string
 	}{
 		{nil, nil, ""},
-		{[]string{"TERMSRV/ws-001", "termsrv/ws-002", "Domain:target=TERMSRV/ws-003", `Domain:interactive=CORP\\admin`}, nil, ""},
+		{[]string{"TERMSRV/ws-001", "termsrv/ws-002", "Domain:target=TERMSRV/ws-003", `Domain:interactive=CORP\admin`, "Domain:batch=TaskScheduler:Task:{1}"}, nil, ""},
 		{[]string{"TERMSRV/ws-001", "ws-001"}, nil, "for ws-001; remove"},
+		{[]string{"domain:TARGET=ws-001", "Domain:target=", "Domain:other=ws-002"}, nil, "for ws-001, , Domain:other=ws-002; remove"},
 		{[]string{"*.corp.example", "*Session", "a\nb", "d", "e"}, nil, "for *.corp.example, *Session, a?b, 2 more; remove"},
 		{nil, errors.New("CredEnumerate: broken"), "CredEnumerate: broken"},
 	} {
@@ -239,6 +240,25 @@ func TestSessionHangs(t *testing.T) {
 		synctest.Wait()
 		if w.asked.Load() != 1 || w.deleted.Load() != 1 {
 			t.Errorf("asked %d times, %d contexts were let go", w.asked.Load(), w.deleted.Load())
+		}
+	})
+}
+
+// A stop is not kept waiting by a call that Windows does not answer.
+func TestStopWhileWindowsHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWindows{says: of(sspi.OK, sspi.OK)}
+		c := verified(t, w, true)
+		w.hangs = make(chan struct{})
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { c.Stop("enough") })
+		if _, _, err := c.Context(t.Context(), sspi.Kerberos, "host/ws-001", sspi.RPC); !errors.Is(err, ErrStopped) || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		close(w.hangs)
+		synctest.Wait()
+		if asked, deleted := w.asked.Load(), w.deleted.Load(); asked != deleted || len(c.slots) != 0 {
+			t.Errorf("%d of %d contexts were let go, %d slots are taken", deleted, asked, len(c.slots))
 		}
 	})
 }
@@ -301,6 +321,13 @@ func TestFirstHostAlone(t *testing.T) {
 			n := w.asked.Load() - 1
 			if n != tt.want || w.deleted.Load() != n+1 || (c.Why() != "") != (tt.status == sspi.LogonDenied) {
 				t.Errorf("%v: %d asked, stopped by %q", tt.status, n, c.Why())
+			}
+			guarded := 0
+			if tt.status == sspi.LogonDenied {
+				guarded = maxInFlight - 1
+			}
+			if len(c.slots) != guarded {
+				t.Errorf("%v: %d slots are taken, want %d", tt.status, len(c.slots), guarded)
 			}
 		})
 	}

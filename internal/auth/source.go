@@ -13,6 +13,8 @@ import (
 
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/gpreach/gpreach/internal/sspi"
 )
 
 const (
@@ -43,13 +45,16 @@ func Read(s Source) (*Credential, error) {
 	case !s.CurrentUser && len(files) == 0 && s.Prompt == nil:
 		return nil, errors.New("there is no password file, keytab or ccache, and no terminal to ask for a password")
 	}
+	if windows := sspi.System(); s.CurrentUser && windows != nil {
+		return ReadSession(windows)
+	}
 	p, err := readProfile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the Kerberos configuration: %w", err)
 	}
 	switch {
 	case s.CurrentUser:
-		return readCurrentUser(p)
+		return readDefaultCCache(p)
 	case s.CCache != "":
 		return readCCache(s, p)
 	}

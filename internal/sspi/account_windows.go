@@ -25,6 +25,7 @@ const (
 
 	domainPassword    = 2 // CRED_TYPE_DOMAIN_PASSWORD
 	domainCertificate = 3
+	allCredentials    = 1 // CRED_ENUMERATE_ALL_CREDENTIALS
 )
 
 // user asks for the name of the account that Kerberos logs on as, which after runas
@@ -69,8 +70,18 @@ type savedCredential struct {
 }
 
 // saved asks Credential Manager for the targets of domain credentials, by password or
-// certificate. A logon session that has no set of them has none.
+// certificate, each with its kind before it, such as Domain:target=NAME. A Windows that
+// does not tell kinds, as wine, is asked for the targets alone. A logon session that has
+// no set of credentials has none.
 func saved() ([]string, error) {
+	targets, err := savedAs(allCredentials)
+	if errors.Is(err, windows.ERROR_INVALID_FLAGS) {
+		return savedAs(0)
+	}
+	return targets, err
+}
+
+func savedAs(flags uintptr) ([]string, error) {
 	library := windows.NewLazySystemDLL("advapi32.dll")
 	call, free := library.NewProc("CredEnumerateW"), library.NewProc("CredFree")
 	if err := cmp.Or(call.Find(), free.Find()); err != nil {
@@ -79,7 +90,7 @@ func saved() ([]string, error) {
 	var n uint32
 	var all **savedCredential
 	//nolint:gosec // the addresses are where the call puts the result
-	ok, _, err := call.Call(0, 0, uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&all)))
+	ok, _, err := call.Call(0, flags, uintptr(unsafe.Pointer(&n)), uintptr(unsafe.Pointer(&all)))
 	switch {
 	case ok == 0 && (errors.Is(err, windows.ERROR_NOT_FOUND) || errors.Is(err, windows.ERROR_NO_SUCH_LOGON_SESSION)):
 		return nil, nil

@@ -32,8 +32,7 @@ func TestSystem(t *testing.T) {
 
 	x, token, err := calls.Begin(NTLM, "cifs/127.0.0.1", SMB)
 	if status, ok := errors.AsType[Status](err); ok { // as where a policy forbids it
-		t.Logf("NTLM: %v", status)
-		return
+		t.Skipf("NTLM: %v", status)
 	}
 	if err != nil || !bytes.HasPrefix(token, []byte("NTLMSSP\x00\x01\x00\x00\x00")) {
 		t.Fatalf("%q, %v", token, err)
@@ -51,6 +50,7 @@ func TestSystem(t *testing.T) {
 // domain's is not.
 func TestSaved(t *testing.T) {
 	const target = "gpreach-test.invalid"
+	isTarget := func(said string) bool { return said == target || said == "Domain:target="+target }
 	library := windows.NewLazySystemDLL("advapi32.dll")
 	name, err := windows.UTF16PtrFromString(target)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestSaved(t *testing.T) {
 			t.Fatal(err)
 		}
 		targets, err := System().Saved()
-		if err != nil || slices.Contains(targets, target) != want {
+		if err != nil || slices.ContainsFunc(targets, isTarget) != want {
 			t.Errorf("of type %d: %q, %v", kind, targets, err)
 		}
 		if ok, _, err := library.NewProc("CredDeleteW").Call(uintptr(unsafe.Pointer(name)), uintptr(kind), 0); ok == 0 {
@@ -83,7 +83,7 @@ func TestSaved(t *testing.T) {
 		}
 	}
 	targets, err := System().Saved()
-	if t.Logf("other credentials are saved for %q", targets); err != nil || slices.Contains(targets, target) {
+	if t.Logf("other credentials are saved for %q", targets); err != nil || slices.ContainsFunc(targets, isTarget) {
 		t.Error(err)
 	}
 }

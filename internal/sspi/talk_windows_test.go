@@ -74,8 +74,7 @@ func TestTalk(t *testing.T) {
 	}
 	x, token, err := calls.Begin(NTLM, "host/ws-001", RPC)
 	if isWine() && errors.Is(err, PackageNotFound) {
-		t.Log("nothing more: wine has NTLM only where Samba's ntlm_auth is")
-		return
+		t.Skip("wine has NTLM only where Samba's ntlm_auth is")
 	}
 	if err != nil {
 		t.Fatal(err)
