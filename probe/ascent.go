@@ -56,8 +56,18 @@ func (a *Ascent) Connect(ctx context.Context) net.Conn {
 	return conn
 }
 
-// Reconnect is Connect for what decides nothing, such as giving back what the host
-// gave: it is no step, and its connection has no deadline but the host's.
+// Afterwards has something done that decides nothing, such as giving back what the host
+// gave, where the ascent stands then: when all routes have been climbed, so that none
+// lacks the time. It is no step.
+func (a *Ascent) Afterwards(do func(ctx context.Context)) {
+	a.visit.later = append(a.visit.later, func() {
+		defer a.close()
+		do(a.visit.ctx)
+	})
+}
+
+// Reconnect is Connect for what is done Afterwards: it is no step, and its connection has
+// no deadline but the host's.
 func (a *Ascent) Reconnect(ctx context.Context) net.Conn {
 	conn, _ := a.dial(ctx)
 	return conn
@@ -124,9 +134,10 @@ func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *St
 	s.Elapsed = time.Since(start)
 	s.Outcome = classify(a.visit.ctx, err)
 	a.excuse(&s, start)
-	if s.Detail = clean(s.Detail); err != nil {
-		s.Detail = say(s.Outcome, err)
+	if text := say(s.Outcome, err); text != "" { // else what was asked for stands
+		s.Detail = text
 	}
+	s.Detail = clean(s.Detail)
 	if f, ok := errors.AsType[*Failure](err); ok {
 		s.code, s.Detail = f.Code, clean(f.Text)
 	}
@@ -175,11 +186,15 @@ func (v *visit) authenticate(a *approach) {
 		v.climb.logon(v.ctx, ascent)
 		ascent.close()
 	}
+	for _, do := range v.later {
+		do()
+	}
 }
 
-// close ends the ascent.
+// close closes what the ascent has connected to.
 func (a *Ascent) close() {
 	if a.link != nil {
 		a.link.Close()
+		a.link = nil
 	}
 }

@@ -53,5 +53,5 @@ func (a *Ascent) AtSMB(try func()) bool {
 // turn turns to another port. What was connected to before is closed.
 func (a *Ascent) turn(to leg, port uint16) {
 	a.close()
-	a.leg, a.Port, a.link = to, port, nil
+	a.leg, a.Port = to, port
 }

@@ -96,6 +96,7 @@ type visit struct {
 	alive     atomic.Uint32 // a liveness port that answered, or 0
 	unsure    atomic.Bool   // some liveness port could not be asked properly
 	atKDC     time.Duration // what the KDCs took
+	later     []func()      // when every route has been climbed
 }
 
 // begin climbs every route that the rules take, at one of the addresses, and

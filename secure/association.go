@@ -22,6 +22,14 @@ func (l *logon) again() *logon {
 	return &logon{service: l.service, proof: &proof{ticket: l.proof.ticket}}
 }
 
+// anew returns such a logon when the climb is over, and with it what Windows held.
+func (v *visit) anew(l *logon) *logon {
+	if l.session == nil {
+		return l.again()
+	}
+	return &logon{service: l.service, session: v.session(l.session.pkg, "host", l.service)}
+}
+
 // reach connects to where the ascent stands, for one association. It is nil where it
 // cannot; otherwise its conversation is the caller's to end.
 func (v *visit) reach(ctx context.Context, a *probe.Ascent, by *logon) *rpcClimb {

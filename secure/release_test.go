@@ -1,6 +1,8 @@
 package secure
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -12,51 +14,122 @@ import (
 )
 
 // What a host gave is given back where a namespace is answered by a fault or not at all,
-// over one association more; but where the fault may be what refuses a logon by NTLM,
-// none more is tried there. None of it is a step.
+// over one association more; but none more is tried by NTLM where the host has not shown
+// that it took the logon there. None of it is a step, and no logon follows a refused one.
 func TestGivenBack(t *testing.T) {
-	const first = "connect:445 authenticate:445 "
-	const wmi = "connect:135 bind:135 activate:135 connect:52419 bind:52419 call:52419"
+	const comDenied, anyDenied, rpcDenied = rpcAccessDenied, accessDenied, 5
+	fault := func(status uint32) func(*winhost.Host) {
+		return func(h *winhost.Host) { h.WMI.LoginFault = status }
+	}
+	second := func(spoil func(*winhost.Host)) func(*winhost.Host) {
+		return func(h *winhost.Host) { h.WMI.LoginOf = `root\cimv2`; spoil(h) }
+	}
+	hangs := func(h *winhost.Host) { h.WMI.LoginDelay = time.Minute }
+	refuses := func(h *winhost.Host) {
+		s := h.Winmgmt()
+		s.FailLogon = true
+		h.Ports[h.WMI.Port] = winhost.Port{Serve: s.Serve}
+	}
+	const once, twice, left = 1, 2, 5 // logons at WMI's port, and references
 	for _, tt := range []struct {
-		name, by string
-		spoil    func(*winhost.WMI)
-		logons   int // with those of the mapper's port and Task Scheduler, and of SMB for NTLM
-		left     int // references
+		name           string
+		spoil          func(*winhost.Host)
+		kerberos, ntlm [2]int
 	}{
-		{"answered, by Kerberos", "kerberos", func(*winhost.WMI) {}, 3, 0},
-		{"answered, by NTLM", "ntlm", func(*winhost.WMI) {}, 4, 0},
-		{"an HRESULT, by Kerberos", "kerberos", func(w *winhost.WMI) { w.LoginFault = rpcAccessDenied }, 4, 0},
-		{"an HRESULT, by NTLM", "ntlm", func(w *winhost.WMI) { w.LoginFault = rpcAccessDenied }, 5, 0},
-		{"fault 5, by Kerberos", "kerberos", func(w *winhost.WMI) { w.LoginFault = 5 }, 4, 0},
-		{"fault 5, by NTLM", "ntlm", func(w *winhost.WMI) { w.LoginFault = 5 }, 4, 5},
-		{"no answer, by Kerberos", "kerberos", func(w *winhost.WMI) { w.LoginDelay = time.Minute }, 4, 0},
-		{"no answer, by NTLM", "ntlm", func(w *winhost.WMI) { w.LoginDelay = time.Minute }, 5, 0},
+		{"answered", func(*winhost.Host) {}, [2]int{once, 0}, [2]int{once, 0}},
+		{"a fault of COM", fault(comDenied), [2]int{twice, 0}, [2]int{twice, 0}},
+		{"a fault of COM or RPC", fault(anyDenied), [2]int{twice, 0}, [2]int{once, left}},
+		{"a fault of RPC", fault(rpcDenied), [2]int{twice, 0}, [2]int{once, left}},
+		{"no answer", hangs, [2]int{twice, 0}, [2]int{once, left}},
+		{"a fault, after an answer", second(fault(rpcDenied)), [2]int{twice, 0}, [2]int{twice, 0}},
+		{"no answer, after one", second(hangs), [2]int{twice, 0}, [2]int{twice, 0}},
+		{"the logon is refused", refuses, [2]int{once, left}, [2]int{once, left}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				here := netip.MustParseAddr("10.77.0.101")
-				h := winhost.Client("ws-001.corp.example", here)
-				h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
-				tt.spoil(&h.WMI)
-				target, c, want := h.DNSName, (*auth.Credential)(nil), "authenticate:KDC "+wmi
-				if tt.by == "ntlm" {
-					target, c, want = here.String(), withPassword(t), first+wmi
-				} else {
-					c = withTickets(t, "admin", h)
-				}
-				n := winhost.NewNetwork(h)
-				p := &probe.Prober{
-					Dial: n.Dial, Lookup: n.Lookup, Timeout: 2 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,
-					NoWMIPort: true, Authenticate: New(c, Options{AllowNTLM: true}).Begin,
-				}
-				r := p.Probe(t.Context(), probe.Target{Name: target}, []probe.Operation{probe.Refresh})
-				if got := climbed(r.Findings[0].Trail); got != want {
-					t.Errorf("climbed %s, want %s", got, want)
-				}
-				if left, met := h.Left(), h.Met(); met.Logons != tt.logons || left != (winhost.Left{References: tt.left}) {
-					t.Errorf("%d logons, want %d; left %+v, want %d references", met.Logons, tt.logons, left, tt.left)
-				}
+		for by, want := range map[string][2]int{"kerberos": tt.kerberos, "ntlm": tt.ntlm} {
+			t.Run(tt.name+", by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { givenBack(t, by, tt.spoil, want[0], want[1]) })
 			})
+		}
+	}
+}
+
+func givenBack(t *testing.T, by string, spoil func(*winhost.Host), logons, left int) {
+	here := netip.MustParseAddr("10.77.0.101")
+	h := winhost.Client("ws-001.corp.example", here)
+	h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
+	spoil(h)
+	target, c := h.DNSName, (*auth.Credential)(nil)
+	if by == "ntlm" {
+		target, c = here.String(), withPassword(t)
+	} else {
+		c = withTickets(t, "admin", h)
+	}
+	n := winhost.NewNetwork(h)
+	p := &probe.Prober{
+		Dial: n.Dial, Lookup: n.Lookup, Timeout: 2 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,
+		NoWMIPort: true, Authenticate: New(c, Options{AllowNTLM: true}).Begin,
+	}
+	r := p.Probe(t.Context(), probe.Target{Name: target}, probe.Operations())
+	steps := 0
+	for _, f := range r.Findings {
+		for _, s := range f.Trail {
+			if s.WithCredential() && s.Stage == probe.Connect && s.Peer == netip.AddrPortFrom(here, h.WMI.Port).String() {
+				steps++
+			}
+		}
+		if f.Access == probe.Untested && f.Rule.Route != probe.ByMapper && f.Rule.Route != probe.ByDCOM {
+			t.Errorf("%s is untested", f.Rule.ID)
+		}
+	}
+	if steps != 1 {
+		t.Errorf("%d connections to WMI's port are steps", steps)
+	}
+	const elsewhere = 4 // SMB, EventLog, activator, Task Scheduler
+	met := h.Met()
+	if got := h.Left(); met.Logons != elsewhere+logons || met.Failed > 1 || got != (winhost.Left{References: left}) {
+		t.Errorf("met %+v, want %d logons at WMI; left %+v, want %d references", met, logons, got, left)
+	}
+}
+
+// Giving back takes no other route's time, and ends with the host's; after a stop nothing
+// is asked any more.
+func TestGivenBackLate(t *testing.T) {
+	for _, tt := range []struct {
+		stop     bool
+		deadline time.Duration
+		dials    int
+		took     time.Duration // at least, and less than a second more
+	}{
+		{false, 6 * time.Second, 2, 6 * time.Second},
+		{false, time.Minute, 2, 5*time.Second + closing},
+		{true, time.Minute, 1, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
+			h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
+			h.WMI.LoginDelay = time.Hour
+			n, c, dials := winhost.NewNetwork(h), withTickets(t, "admin", h), 0
+			p := &probe.Prober{
+				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+					if address == netip.AddrPortFrom(h.Addrs[0], h.WMI.Port).String() {
+						if dials++; dials == 1 && tt.stop {
+							time.AfterFunc(time.Second, func() { c.Stop("enough") })
+						} else if dials > 1 {
+							<-ctx.Done()
+							return nil, ctx.Err()
+						}
+					}
+					return n.Dial(ctx, network, address)
+				},
+				Lookup: n.Lookup, Timeout: 5 * time.Second, Deadline: tt.deadline, SMBPort: 445, MapperPort: 135,
+				NoWMIPort: true, Authenticate: New(c, Options{}).Begin,
+			}
+			start := time.Now()
+			r := p.Probe(t.Context(), probe.Target{Name: h.DNSName}, probe.Operations())
+			tasks, took := r.Findings[len(r.Findings)-2], time.Since(start)
+			if (tasks.Access == probe.Granted) == tt.stop || dials < tt.dials || tt.stop && dials > 1 || took < tt.took || took >= tt.took+time.Second {
+				t.Errorf("%+v: %s %s, %d dials, took %v", tt, tasks.Rule.ID, tasks.Access, dials, took)
+			}
 		})
 	}
 }

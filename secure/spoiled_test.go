@@ -25,9 +25,8 @@ var mutations = flag.Int("mutations", 100, "spoiled conversations on each path")
 // A spoiledConn changes the PDUs that a host sends.
 type spoiledConn struct {
 	net.Conn
-	change func(n int, pdu []byte) []byte // nil ends the connection
+	change func(pdu []byte) []byte // nil ends the connection
 
-	n    int
 	rest []byte
 	end  error
 }
@@ -46,10 +45,9 @@ func (c *spoiledConn) Read(p []byte) (int, error) {
 		if _, c.end = io.ReadFull(c.Conn, pdu[len(head):]); c.end != nil {
 			continue
 		}
-		if c.rest = c.change(c.n, pdu); c.rest == nil {
+		if c.rest = c.change(pdu); c.rest == nil {
 			c.end = io.EOF
 		}
-		c.n++
 	}
 	n := copy(p, c.rest)
 	c.rest = c.rest[n:]
@@ -102,15 +100,31 @@ func TestSpoiled(t *testing.T) {
 					h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
 					h.RTT = 2 * time.Millisecond
 					h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
-					byTicket, byPassword := withTickets(t, "admin", h), withPassword(t)
-					for seed := range *mutations {
-						c, target := byTicket, h.DNSName
-						if seed%2 == 1 {
-							c, target = byPassword, h.Addrs[0].String()
+					ways := [2]struct { // by turns
+						c        *auth.Credential
+						target   string
+						messages int // that an honest host says
+					}{{c: withTickets(t, "admin", h), target: h.DNSName}, {c: withPassword(t), target: h.Addrs[0].String()}}
+					for i := range ways {
+						w := &ways[i]
+						r := changedProbe(t, h, w.c, w.target, port, signed, func(m []byte) []byte { w.messages++; return m })
+						if r.Status(probe.Refresh) != probe.StatusReady || w.messages == 0 {
+							t.Fatalf("an honest host: %+v, %d messages", r.Operations, w.messages)
 						}
+					}
+					spoiled := 0
+					for seed := range *mutations {
+						w, random := ways[seed%2], rand.New(rand.NewPCG(uint64(seed), 6))
+						turn, n := random.IntN(w.messages), 0
 						var before, after runtime.MemStats
 						runtime.ReadMemStats(&before)
-						r := spoiledProbe(t, h, c, target, port, signed, rand.New(rand.NewPCG(uint64(seed), 6)))
+						r := changedProbe(t, h, w.c, w.target, port, signed, func(m []byte) []byte {
+							if n++; n-1 != turn {
+								return m
+							}
+							spoiled++
+							return spoil(random, m)
+						})
 						runtime.ReadMemStats(&after)
 						most = max(most, after.TotalAlloc-before.TotalAlloc)
 						for _, f := range r.Findings {
@@ -118,12 +132,12 @@ func TestSpoiled(t *testing.T) {
 								seen[s.Outcome]++
 							}
 						}
-						if why := c.Why(); why != "" {
+						if why := w.c.Why(); why != "" {
 							t.Fatalf("seed %d: stopped: %s", seed, why)
 						}
 					}
-					t.Logf("at most %d KiB; %v", most>>10, seen)
-					if most > budget || seen[probe.Garbled] == 0 || seen[probe.LogonFailed] > *mutations/10 { // what is not logged on to spoils nothing
+					t.Logf("%d spoiled of %d and %d messages; at most %d KiB; %v", spoiled, ways[0].messages, ways[1].messages, most>>10, seen)
+					if most > budget || seen[probe.Garbled] == 0 || spoiled != *mutations {
 						t.Errorf("at most %d KiB; %v", most>>10, seen)
 					}
 				})
@@ -132,21 +146,15 @@ func TestSpoiled(t *testing.T) {
 	}
 }
 
-// spoiledProbe asks a host that spoils what it says on a port.
-func spoiledProbe(t *testing.T, h *winhost.Host, c *auth.Credential, target string, port uint16, signed bool, r *rand.Rand) *probe.Report {
+// changedProbe asks a host that says some things otherwise: each stub that it signs on a port,
+// or each PDU of a logon there.
+func changedProbe(t *testing.T, h *winhost.Host, c *auth.Credential, target string, port uint16, signed bool, change func([]byte) []byte) *probe.Report {
 	t.Helper()
-	turn := r.IntN(4)
 	honest := h.Ports[port]
 	defer func() { h.Ports[port] = honest }()
 	if signed {
 		services := map[uint16]*winhost.RPC{135: h.RPCSS(), 52419: h.Winmgmt(), 49668: h.Schedule()}
-		n := 0
-		services[port].Spoil = func(stub []byte) []byte {
-			if n++; n-1 == turn%2 {
-				return spoil(r, stub)
-			}
-			return stub
-		}
+		services[port].Spoil = change
 		h.Ports[port] = winhost.Port{Serve: services[port].Serve}
 	}
 	n := winhost.NewNetwork(h)
@@ -163,12 +171,7 @@ func spoiledProbe(t *testing.T, h *winhost.Host, c *auth.Credential, target stri
 		if err != nil || signed || at.Port() != port || port != 52419 && dials < 2 {
 			return conn, err
 		}
-		return &spoiledConn{Conn: conn, change: func(n int, pdu []byte) []byte {
-			if n == turn {
-				return spoil(r, pdu)
-			}
-			return pdu
-		}}, nil
+		return &spoiledConn{Conn: conn, change: change}, nil
 	}
 	p := &probe.Prober{
 		Dial: dial, Lookup: n.Lookup, Timeout: 2 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,

@@ -20,7 +20,7 @@ import (
 func withTickets(t testing.TB, user string, hosts ...*winhost.Host) *auth.Credential {
 	t.Helper()
 	t.Setenv("KRB5_CONFIG", os.DevNull)
-	b, err := winhost.Tickets(user, time.Hour, hosts...)
+	b, err := winhost.Tickets(user, 24*time.Hour, hosts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,8 @@ func namespaces(asked []probe.Operation) []string {
 
 // wmi activates WMI through the mapper's port and opens its namespaces at the port
 // that the host names, of the same address. All that the host gave is released there.
-// Where that port does not answer it takes it back by itself, [MS-DCOM] section
-// 3.1.1.6.1.
+// Where that port cannot be used, or who binds by NTLM may have been refused there, the
+// host takes it back by itself, [MS-DCOM] section 3.1.1.6.1.
 func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 	found, ok := v.activate(ctx, a, by)
 	if !ok {
@@ -44,8 +44,7 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	given := []reference{found.login}
-	letIn := by.byKerberos() // a bind by NTLM may have been refused
-	answered := true
+	letIn, answered := by.byKerberos(), true // a bind by NTLM is no proof
 	for _, namespace := range namespaces(a.Asked) {
 		r.step(probe.Call, func(ctx context.Context, s *probe.Step) error {
 			s.Detail = namespace
@@ -60,11 +59,10 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		}
 		letIn = true
 	}
-	switch fault := r.conn.Fault(); {
-	case answered:
+	if answered {
 		r.release(r.other, found.unknown, given)
-	case letIn, fault == 0, fault&severityError != 0: // what refuses a logon is a fault, and no HRESULT
-		v.releaseAnew(ctx, a, by.again(), found.unknown, given)
+	} else if letIn || isCOM(r.conn.Fault()) {
+		a.Afterwards(func(ctx context.Context) { v.releaseAnew(ctx, a, by, found.unknown, given) })
 	}
 }
 
@@ -85,7 +83,11 @@ func (v *visit) activate(ctx context.Context, a *probe.Ascent, by *logon) (found
 			found, err = r.create(ctx)
 			return err
 		})(ctx, s)
-		if s.Detail = "no TCP port"; found.port != 0 {
+		switch {
+		case err != nil:
+		case found.port == 0:
+			s.Detail = "no TCP port"
+		default:
 			s.Detail = fmt.Sprintf("TCP %d", found.port)
 		}
 		return found.port, err
@@ -138,17 +140,25 @@ func (r *rpcClimb) release(by dcerpc.Conn, unknown rpc.UUID, given []reference) 
 	})
 }
 
+// isCOM reports whether a fault is COM's own, of FACILITY_RPC: it looks at no call that
+// RPC has not let in.
+func isCOM(fault uint32) bool { return fault>>16 == 0x8001 }
+
 // releaseAnew gives references back over an association of its own, where a call was
 // answered by a fault, at which the library closes the connection, or not at all. by is a
-// logon that the host has not refused there.
+// logon that the host has accepted there.
 func (v *visit) releaseAnew(ctx context.Context, a *probe.Ascent, by *logon, unknown rpc.UUID, given []reference) {
-	r := v.associate(ctx, a, by, a.Reconnect)
+	if v.stopped() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	defer v.endSessions()
+	r := v.associate(ctx, a, v.anew(by), a.Reconnect)
 	if r == nil {
 		return
 	}
 	defer r.talk.End()
-	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
-	defer cancel()
 	if err := r.talk.Do(ctx, r.unlessStopped(func() error { return r.bindTo(rpc.RemUnknown2) })); err == nil {
 		r.release(r.client, unknown, given)
 	}

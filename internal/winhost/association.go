@@ -73,13 +73,13 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 	if a.done { // a logon is over, and serves for another interface too
 		return true, true
 	}
-	token, done, err := a.Accept(p.auth[trailerLen:])
+	token, done, err := v.accept(a, p)
 	switch {
 	case errors.Is(err, logon.ErrBlocked) && p.kind == bind: // as NTLM without SPNEGO is
 		return false, v.nak(p.call, unknownAuthType)
 	case err != nil && p.kind == bind:
 		return false, v.nak(p.call, wrongChecksum)
-	case err != nil || done && v.FailLogon:
+	case err != nil:
 		a.Mechanism = &refused{}
 		return false, v.fault(p.call, 0, accessDenied)
 	}
@@ -88,6 +88,16 @@ func (v *session) logOn(p *pdu, answer *writer) (ok, goOn bool) {
 	answer.u32(id)
 	answer.bytes(token...)
 	return true, true
+}
+
+// accept takes a token of a client; the last may be one that is not to be accepted.
+func (v *session) accept(a *association, p *pdu) (token []byte, done bool, err error) {
+	token, done, err = a.Accept(p.auth[trailerLen:])
+	if err == nil && done && v.FailLogon {
+		v.Host.meet(func(m *Met) { m.Failed++ })
+		err = errFailed
+	}
+	return token, done, err
 }
 
 // isOf reports whether a PDU's verifier is of the association's type and level, which
@@ -105,6 +115,9 @@ func (v *session) begin(p *pdu) logon.Mechanism {
 	return door.Begin(p.auth[0])
 }
 
+// errFailed is a logon that fails, whatever the client says.
+var errFailed = errors.New("no logon is accepted here")
+
 // finish takes an AUTH3. The client learns from its first call what came of it, and a
 // logon that has failed is not tried again.
 func (v *session) finish(p *pdu) {
@@ -116,8 +129,8 @@ func (v *session) finish(p *pdu) {
 		return
 	}
 	if a.isOf(p) {
-		_, done, err := a.Accept(p.auth[trailerLen:])
-		a.done = done && err == nil && !v.FailLogon
+		_, done, err := v.accept(a, p)
+		a.done = done && err == nil
 	}
 	if !a.done {
 		a.Mechanism = &refused{}

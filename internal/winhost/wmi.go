@@ -19,6 +19,7 @@ type WMI struct {
 	Missing    []string      // namespaces, such as root\rsop
 	LoginFault uint32        // to every NTLMLogin
 	LoginDelay time.Duration // before the answer to every NTLMLogin
+	LoginOf    string        // the namespace that these two are of, all if empty
 }
 
 const (
@@ -74,12 +75,13 @@ func ntlmLogin(by *caller, in *reader, out *writer) uint32 {
 	namespace := namespaceOf(in.unique(in.text))
 	in.unique(in.text) // wszPreferredLocale
 	in.u32()           // lFlags
+	sick := h.WMI.LoginOf == "" || h.WMI.LoginOf == namespace
 	switch {
-	case !by.pause(h.WMI.LoginDelay):
+	case sick && !by.pause(h.WMI.LoginDelay):
 		return accessDenied // nobody waits for it
 	case in.err != nil:
 		return in.fault()
-	case h.WMI.LoginFault != 0:
+	case sick && h.WMI.LoginFault != 0:
 		return h.WMI.LoginFault
 	}
 	right := map[string]Rights{`root\rsop`: ReadRSoP, `root\cimv2`: ReadCIMV2}[namespace]
