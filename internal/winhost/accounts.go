@@ -67,7 +67,7 @@ func Tickets(user string, valid time.Duration, hosts ...*Host) ([]byte, error) {
 	cache := logon.NewCache(user, realm)
 	for _, h := range hosts {
 		for _, class := range []string{"cifs/", "host/"} {
-			if err := cache.Grant(class+h.DNSName, h.Keys[0], valid); err != nil {
+			if err := cache.Grant(class+h.DNSName, h.Keys[0], valid, h.PAC); err != nil {
 				return nil, err
 			}
 		}

@@ -37,6 +37,7 @@ type Host struct {
 	// else ready for them.
 	Accounts []Account
 	Keys     []logon.Key   // that tickets are encrypted by
+	PAC      int           // bytes of it in the tickets that are made for the host
 	NoNTLM   bool          // NTLM is refused, as "Restrict NTLM: deny all" does
 	Clock    time.Duration // how far the host's clock is ahead
 	Denied   []string      // channels of the event log that nobody may read

@@ -47,8 +47,9 @@ type pdu struct {
 
 var errJunk = errors.New("not a PDU")
 
-// readPDU reads a PDU of at most maxFrag bytes. Anything else is errJunk, at
-// its first wrong byte or field.
+// readPDU reads a PDU of at most maxFrag bytes, but for one with a ticket, which Windows
+// takes whole however large it is. Anything else is errJunk, at its first wrong byte or
+// field.
 func readPDU(in *bufio.Reader) (*pdu, error) {
 	first, err := in.Peek(1)
 	if err != nil {
@@ -70,7 +71,8 @@ func readPDU(in *bufio.Reader) (*pdu, error) {
 	if auth > 0 {
 		auth += trailerLen
 	}
-	if h[1] > 1 || n < auth || n > maxFrag-headerLen {
+	ticket := auth > 0 && (p.kind == bind || p.kind == alterContext || p.kind == auth3)
+	if h[1] > 1 || n < auth || n > maxFrag-headerLen && !ticket {
 		return nil, errJunk
 	}
 	p.body = make([]byte, n)

@@ -8,7 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jcmturner/gofork/encoding/asn1"
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/crypto"
+	"github.com/jcmturner/gokrb5/v8/iana/adtype"
+	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/messages"
@@ -66,8 +72,9 @@ func NewCache(user, realm string) *Cache {
 func (c *Cache) Bytes() []byte { return c.b }
 
 // Grant adds a ticket for a service, such as "host/ws-001.corp.example", that is
-// encrypted by a host's key and valid from now on for so long.
-func (c *Cache) Grant(service string, key Key, valid time.Duration) error {
+// encrypted by a host's key and valid from now on for so long. pac is how many bytes it
+// says of the user's groups: of many, as administrators are in, some ten thousand.
+func (c *Cache) Grant(service string, key Key, valid time.Duration, pac int) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	kt := keytab.New()
 	if err := kt.Unmarshal(c.keytab(service, key)); err != nil {
@@ -77,6 +84,9 @@ func (c *Cache) Grant(service string, key Key, valid time.Duration) error {
 	name := types.NewPrincipalName(nametype.KRB_NT_SRV_INST, service)
 	ticket, session, err := messages.NewTicket(client, c.realm, name, c.realm, types.NewKrbFlags(), kt, key.etype, 1, now, now, now.Add(valid), now.Add(valid))
 	if err != nil {
+		return err
+	}
+	if err := enlarge(&ticket, key, pac); err != nil {
 		return err
 	}
 	encoded, err := ticket.Marshal()
@@ -94,6 +104,27 @@ func (c *Cache) Grant(service string, key Key, valid time.Duration) error {
 	c.data(string(encoded))
 	c.data("")
 	return nil
+}
+
+// enlarge puts so many bytes into a ticket, where the PAC is in those of a domain
+// controller, [MS-PAC] section 3.
+func enlarge(t *messages.Ticket, key Key, pac int) error {
+	if pac == 0 {
+		return nil
+	}
+	k := types.EncryptionKey{KeyType: key.etype, KeyValue: key.value}
+	if err := t.Decrypt(k); err != nil {
+		return err
+	}
+	part := t.DecryptedEncPart
+	t.DecryptedEncPart = messages.EncTicketPart{} // or it is marshaled as well
+	part.AuthorizationData = types.AuthorizationData{{ADType: adtype.ADIfRelevant, ADData: make([]byte, pac)}}
+	b, err := asn1.Marshal(part)
+	if err != nil {
+		return err
+	}
+	t.EncPart, err = crypto.GetEncryptedData(asn1tools.AddASNAppTag(b, asnAppTag.EncTicketPart), k, keyusage.KDC_REP_TICKET, 1)
+	return err
 }
 
 // keytab returns a keytab file of version 2 with one key.

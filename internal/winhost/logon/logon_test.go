@@ -91,7 +91,7 @@ func newTicketed(t testing.TB, service string, valid time.Duration) *ticketed {
 		service: service, now: time.Now(), gss: allFlags, mutual: true, checksum: chksumtype.GSSAPI, bindings: 16,
 	}
 	cache := NewCache("admin", "CORP.EXAMPLE")
-	if err := cache.Grant(service, k, valid); err != nil {
+	if err := cache.Grant(service, k, valid, 0); err != nil {
 		t.Fatal(err)
 	}
 	var read credentials.CCache // that gokrb5 reads the file is a test of it
