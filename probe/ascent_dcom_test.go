@@ -57,7 +57,7 @@ func TestAccessOfWMI(t *testing.T) {
 		{"stopped at the port", but(byActivation, 5, context.Canceled), overTCP, false, "unproven unproven WMI unknown untested " + tasks, "given up"},
 		{"tasks denied", byActivation, but(overTCP, 4, denied), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "not in Administrators"},
 		{"the rehearsal fails", byActivation, but(asTasks, 5, says(probe.Unsupported, 0x8004131A)), false, "ready ready WMI reachable granted TASK reachable granted", "did not validate a task"},
-		{"the rehearsal is not answered", byActivation, but(asTasks, 5, context.DeadlineExceeded), false, "ready ready WMI reachable granted TASK reachable granted", "did not validate a task"},
+		{"the rehearsal is not answered", byActivation, but(asTasks, 5, context.DeadlineExceeded), false, "ready ready WMI reachable granted TASK reachable granted", "registers (what it is: timeout)"},
 		{"the tasks refused by a fault", byActivation, but(overTCP, 3, says(probe.AccessDenied, 5)), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "before any right was looked at"},
 		{"the activation refused by a fault", but(byActivation, 3, says(probe.Unsupported, 0x721)), overTCP, false, "unreachable unreachable WMI unreachable untested (service on the host) " + tasks, "refuses the call that activates WMI"},
 		{"the rehearsal denied", byActivation, but(asTasks, 5, denied), false, "ready denied WMI reachable granted TASK reachable denied (rights of the account)", "to register the task"},

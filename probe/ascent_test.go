@@ -65,6 +65,9 @@ func try(ctx context.Context, a *probe.Ascent, r rung) bool {
 		if r.kdc {
 			s.Peer = "10.77.0.10:88"
 		}
+		if r.rehearsed {
+			s.Detail = "what it is"
+		}
 		return r.err
 	}
 	switch {

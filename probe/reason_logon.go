@@ -88,7 +88,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 		LogonFailed:  {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
 		WrongHost:    {NameService, reasonProof, fixProof},
 		Unsupported:  {HostService, `WMI lets the account in on TCP {port}, but does not open a namespace ({detail}{counts}).`, `Look at WMI on the host (winmgmt /verifyrepository); a namespace root\rsop that is missing is made again by: mofcomp C:\Windows\System32\wbem\rsop.mof.`},
-		Timeout:      {HostService, `WMI answers on TCP {port}, but does not open a namespace in time ({detail}): Winmgmt hangs, or is slower than --timeout allows.`, `Restart the service on the host (Restart-Service Winmgmt -Force), and verify WMI's repository (winmgmt /verifyrepository).`},
+		Timeout:      {HostService, `WMI answers on TCP {port}, but does not open a namespace in time ({detail}{counts}): Winmgmt hangs, or is slower than --timeout or --deadline allows.`, `Restart the service on the host (Restart-Service Winmgmt -Force), and verify WMI's repository (winmgmt /verifyrepository).`},
 		anyOther:     {HostService, `WMI takes the logon on TCP {port}, but there is no proper answer ({outcome}).`, fixRestart},
 	},
 }

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -170,7 +169,7 @@ func (s scene) word(name, tell string) string {
 	case "outcome":
 		return string(s.step.Outcome)
 	case "detail":
-		return strings.TrimSuffix(cmp.Or(s.step.Detail, string(s.step.Outcome)), ".")
+		return s.detail()
 	case "tell":
 		return tell
 	case "ports":

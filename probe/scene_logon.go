@@ -1,6 +1,11 @@
 package probe
 
-import "github.com/gpreach/gpreach/rpc"
+import (
+	"cmp"
+	"strings"
+
+	"github.com/gpreach/gpreach/rpc"
+)
 
 // wordOfLogon is word for what only a credential meets.
 func (s scene) wordOfLogon(name string) string {
@@ -41,6 +46,19 @@ func (s scene) wordOfLogon(name string) string {
 		return ""
 	}
 	return "{" + name + "}" // which a test finds
+}
+
+// detail tells what was said of the step. What was asked for with the credential, and had
+// no answer, does not tell that by itself.
+func (s scene) detail() string {
+	detail := strings.TrimSuffix(cmp.Or(s.step.Detail, string(s.step.Outcome)), ".")
+	switch s.step.Outcome {
+	case Timeout, Hangup, Reset:
+		if s.step.by == byCredential && s.step.Detail != "" {
+			return detail + ": " + string(s.step.Outcome)
+		}
+	}
+	return detail
 }
 
 // right tells which right an account lacks that is denied a log.

@@ -112,7 +112,7 @@ func (r *rpcClimb) query(ctx context.Context, channel string) error {
 func (r *rpcClimb) close() {
 	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
 	defer cancel()
-	_ = r.talk.Do(ctx, func() error {
+	_ = r.talk.Do(ctx, r.unlessStopped(func() error {
 		for _, h := range r.opened {
 			if h == (contextHandle{}) {
 				continue
@@ -123,7 +123,7 @@ func (r *rpcClimb) close() {
 			}
 		}
 		return nil
-	})
+	}))
 }
 
 // An onlyOnce hands out a connection once. go-msrpc must not dial: not a second

@@ -141,7 +141,7 @@ func (p *pipeClimb) call() (err error) {
 func (p *pipeClimb) letGo() {
 	ctx, cancel := context.WithTimeout(p.talk.Context(), closing)
 	defer cancel()
-	_ = p.talk.Do(ctx, func() error {
+	_ = p.talk.Do(ctx, p.unlessStopped(func() error {
 		if p.log != (rpc.LogHandle{}) {
 			_ = p.rpc.CloseEventLog(p.log)
 		}
@@ -152,7 +152,7 @@ func (p *pipeClimb) letGo() {
 			_ = p.share.Umount()
 		}
 		return p.session.Logoff()
-	})
+	}))
 }
 
 // A pipe reads a message-mode pipe, whose messages must be read whole.

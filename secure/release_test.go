@@ -95,14 +95,15 @@ func givenBack(t *testing.T, by string, spoil func(*winhost.Host), logons, left 
 // is asked any more.
 func TestGivenBackLate(t *testing.T) {
 	for _, tt := range []struct {
-		stop     bool
+		stop     int // at which dial of WMI's port
 		deadline time.Duration
 		dials    int
 		took     time.Duration // at least, and less than a second more
 	}{
-		{false, 6 * time.Second, 2, 6 * time.Second},
-		{false, time.Minute, 2, 5*time.Second + closing},
-		{true, time.Minute, 1, time.Second},
+		{0, 6 * time.Second, 2, 6 * time.Second},
+		{0, time.Minute, 2, 5*time.Second + closing},
+		{1, time.Minute, 1, time.Second},
+		{2, time.Minute, 2, 6 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
@@ -112,9 +113,10 @@ func TestGivenBackLate(t *testing.T) {
 			p := &probe.Prober{
 				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 					if address == netip.AddrPortFrom(h.Addrs[0], h.WMI.Port).String() {
-						if dials++; dials == 1 && tt.stop {
+						if dials++; dials == tt.stop {
 							time.AfterFunc(time.Second, func() { c.Stop("enough") })
-						} else if dials > 1 {
+						}
+						if dials > 1 {
 							<-ctx.Done()
 							return nil, ctx.Err()
 						}
@@ -127,7 +129,7 @@ func TestGivenBackLate(t *testing.T) {
 			start := time.Now()
 			r := p.Probe(t.Context(), probe.Target{Name: h.DNSName}, probe.Operations())
 			tasks, took := r.Findings[len(r.Findings)-2], time.Since(start)
-			if (tasks.Access == probe.Granted) == tt.stop || dials < tt.dials || tt.stop && dials > 1 || took < tt.took || took >= tt.took+time.Second {
+			if (tasks.Access == probe.Granted) == (tt.stop == 1) || dials < tt.dials || tt.stop == 1 && dials > 1 || took < tt.took || took >= tt.took+time.Second {
 				t.Errorf("%+v: %s %s, %d dials, took %v", tt, tasks.Rule.ID, tasks.Access, dials, took)
 			}
 		})

@@ -31,9 +31,11 @@ func (r *rpcClimb) taskVersion(ctx context.Context, s *probe.Step) error {
 	if err := h.failed(r.client.Invoke(ctx, h)); err != nil {
 		return err
 	}
-	err := returned(s.Detail, h.status)
+	if err := returned(s.Detail, h.status); err != nil {
+		return err
+	}
 	s.Detail += fmt.Sprintf(": %d.%d", h.version>>16, h.version&0xffff)
-	return err
+	return nil
 }
 
 // rootTasks asks for a task of the root folder. That there is more than one, or none,

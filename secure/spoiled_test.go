@@ -90,7 +90,7 @@ func spoil(r *rand.Rand, m []byte) []byte {
 // where signatures tell, and in what they sign. Nothing crashes or hangs, no other host
 // is dialled, little memory is taken, and the credential stays in use.
 func TestSpoiled(t *testing.T) {
-	const budget = 4 << 20
+	const budget = 2 << 20
 	for _, port := range []uint16{135, 52419, 49668} {
 		for _, signed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("port %d, signed %t", port, signed), func(t *testing.T) {

@@ -44,8 +44,9 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		return
 	}
 	given := []reference{found.login}
-	letIn, answered := by.byKerberos(), true // a bind by NTLM is no proof
+	letIn, answered := by.byKerberos(), false // a bind by NTLM is no proof
 	for _, namespace := range namespaces(a.Asked) {
+		answered = false
 		r.step(probe.Call, func(ctx context.Context, s *probe.Step) error {
 			s.Detail = namespace
 			services, err := r.logIn(ctx, found.login, namespace)
@@ -59,7 +60,7 @@ func (v *visit) wmi(ctx context.Context, a *probe.Ascent, by *logon) {
 		}
 		letIn = true
 	}
-	if answered {
+	if answered && r.talk.Context().Err() == nil {
 		r.release(r.other, found.unknown, given)
 	} else if letIn || isCOM(r.conn.Fault()) {
 		a.Afterwards(func(ctx context.Context) { v.releaseAnew(ctx, a, by, found.unknown, given) })
@@ -134,10 +135,10 @@ func (r *rpcClimb) release(by dcerpc.Conn, unknown rpc.UUID, given []reference) 
 	}
 	ctx, cancel := context.WithTimeout(r.talk.Context(), closing)
 	defer cancel()
-	_ = r.talk.Do(ctx, func() error {
+	_ = r.talk.Do(ctx, r.unlessStopped(func() error {
 		c := &remRelease{references: given}
 		return c.failed(by.InvokeObject(ctx, uuidOf(unknown), c))
-	})
+	}))
 }
 
 // isCOM reports whether a fault is COM's own, of FACILITY_RPC: it looks at no call that

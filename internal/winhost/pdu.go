@@ -47,8 +47,8 @@ type pdu struct {
 
 var errJunk = errors.New("not a PDU")
 
-// readPDU reads a PDU of at most maxFrag bytes, but for one with a ticket, which Windows
-// takes whole however large it is. Anything else is errJunk, at its first wrong byte or
+// readPDU reads a PDU of at most maxFrag bytes, but for one with a ticket, which cannot be
+// cut: users of other clients report that Windows takes it whole. Anything else is errJunk, at its first wrong byte or
 // field.
 func readPDU(in *bufio.Reader) (*pdu, error) {
 	first, err := in.Peek(1)
