@@ -50,6 +50,9 @@ func access(t *testing.T, target string, args ...string) (credential, sketch str
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
+	if unused := strings.Contains(stderr, "gpreach: the credential was used at no host"); code != 4 && unused != (r.Credential == "none") {
+		t.Errorf("used by %s, and standard error has: %s", r.Credential, stderr)
+	}
 	var out []string
 	for _, f := range r.Findings[:2] {
 		line := strings.TrimPrefix(f.Rule, "RemoteEventLogSvc-") + " " + f.Verdict + " " + f.Access
@@ -89,6 +92,7 @@ func TestCheckWithCredential(t *testing.T) {
 		{"keytab", dcName, []string{"--user", "gpadmin@" + realm, "--keytab", labFile("keys", "gpadmin.keytab")}, "kerberos", notOnPipe},
 		{"ccache", dcName, []string{"--ccache", kinit(t)}, "kerberos", notOnPipe},
 		{"an address", dcAddr, as(t, "gpadmin"), "none", noLogon},
+		{"an address and a ticket", dcAddr, []string{"--ccache", kinit(t)}, "none", strings.Replace(noLogon, "NTLM needs --allow-ntlm", "NTLM a password, with --allow-ntlm", 1)},
 		{"an address by NTLM", dcAddr, append(as(t, "gpadmin"), "--allow-ntlm"), "ntlm", notOnPipe},
 		{"administrator by NTLM", dcAddr, append(admin, "--allow-ntlm"), "ntlm", granted},
 		{"a name by Kerberos, with NTLM allowed", dcName, append(admin, "--allow-ntlm"), "kerberos", granted},

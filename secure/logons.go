@@ -125,7 +125,11 @@ func (v *visit) choose(ctx context.Context, a *probe.Ascent, class string) *logo
 	if v.mechanism == undecided && name == "" {
 		v.useNTLM(a)
 		if v.mechanism == byNone && !v.options.AllowNTLM {
-			a.Warn("the credential was not used at an address: Kerberos needs a name, and NTLM needs --allow-ntlm")
+			needs := "NTLM needs --allow-ntlm"
+			if !v.credential.HasNTLM() {
+				needs = "NTLM a password, with --allow-ntlm"
+			}
+			a.Warn("the credential was not used at an address: Kerberos needs a name, and " + needs)
 		}
 	}
 	service := class + "/" + cmp.Or(name, a.Address.String())

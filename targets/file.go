@@ -68,6 +68,9 @@ func (p *parser) read(r io.Reader, name string, take func(text string) error) er
 			continue
 		}
 		if err := take(line); err != nil {
+			if line == statement(first) && strings.ContainsAny(line, ",;\t") {
+				return fmt.Errorf("%s:%d: %w; a CSV file begins with a header that has one of the columns %s", name, n, err, strings.Join(columns(), ", "))
+			}
 			return fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 	}
@@ -109,6 +112,12 @@ func (p *parser) rows(text, name string, comma rune, cells []int, take func(text
 	return nil
 }
 
+// columns returns the titles of those columns of a CSV file that can name a host, the
+// best first.
+func columns() []string {
+	return []string{"dnshostname", "name", "computer", "computername", "pscomputername", "hostname", "address", "ipaddress", "ipv4address"}
+}
+
 // header finds, in the first line of a CSV file, the delimiter and the columns
 // that can name a host, the best first. Without such a column it is no header.
 func header(line string) (comma rune, cells []int) {
@@ -117,7 +126,7 @@ func header(line string) (comma rune, cells []int) {
 		if err != nil {
 			continue
 		}
-		for _, want := range []string{"dnshostname", "name", "computer", "address"} {
+		for _, want := range columns() {
 			for i, title := range titles {
 				if strings.EqualFold(statement(title), want) {
 					cells = append(cells, i)

@@ -56,6 +56,9 @@ func TestLists(t *testing.T) {
 		{"no header", "hosts\nname1\n", "hosts name1"},
 
 		{"CSV of one column", "Name\nws1\nws2\n", "ws1 ws2"},
+		{"CSV by Test-NetConnection", "\"ComputerName\",\"RemoteAddress\"\n\"ws1\",\"10.0.0.1\"\n", "ws1"},
+		{"CSV by PowerShell remoting", "Id,PSComputerName\n1,ws1\n", "ws1"},
+		{"CSV with IPv4Address", "IPv4Address,Site\n10.0.0.5,a\n", "10.0.0.5"},
 		{"CSV with other columns", "os,computer,site\nw10,ws1,a\nw11,ws2,b\n", "ws1 ws2"},
 		{"CSV with semicolons", "Site;Address\na;10.0.0.5\nb;10.0.1.0/30\n", "10.0.0.5 10.0.1.1 10.0.1.2"},
 		{"CSV with tabs", "site\tname\n\tws1\nb\tws2\n", "ws1 ws2"},

@@ -71,7 +71,11 @@ func checkName(name string) error {
 		case len(label) > 63:
 			return fmt.Errorf("%q is not a host name: %q is longer than 63 bytes", name, label)
 		case strings.ContainsFunc(label, func(r rune) bool { return !isNameRune(r) }):
-			return fmt.Errorf("%q is neither an address nor a host name, which has letters a-z, digits, '-' and '_' alone", name)
+			hint := ""
+			if strings.Contains(name, ",") {
+				hint = "; targets stand apart by spaces, or one a line in a file"
+			}
+			return fmt.Errorf("%q is neither an address nor a host name, which has letters a-z, digits, '-' and '_' alone%s", name, hint)
 		case label[0] == '-' || label[len(label)-1] == '-':
 			return fmt.Errorf("%q is not a host name: a hyphen stands at an end of %q", name, label)
 		}

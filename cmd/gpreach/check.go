@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,22 @@ func (r *runFlags) register(c *cobra.Command, operations string) {
 	r.log.register(f)
 }
 
+// open opens the output, which must be none of the files that are read.
+func (r *runFlags) open(args []string, stdout io.Writer) (*output, error) {
+	read := slices.Concat(r.fleet.files, []string{r.logon.passwordFile, r.logon.keytab, strings.TrimPrefix(r.logon.ccache, "FILE:")})
+	for _, t := range slices.Concat(args, r.fleet.exclude) {
+		if file, ok := strings.CutPrefix(t, "@"); ok {
+			read = append(read, file)
+		}
+	}
+	for _, file := range read {
+		if sameFile(file, r.output.file) {
+			return nil, errors.New("--output-file would overwrite a file that is read in this run")
+		}
+	}
+	return r.output.open(stdout)
+}
+
 // A survey asks a fleet once and decides over it.
 type survey struct {
 	prober     *probe.Prober
@@ -51,6 +69,7 @@ type survey struct {
 	// progress is set where a line that changes disturbs nothing else.
 	progress bool
 
+	loggedOn bool // at some host
 	summary  report.Summary
 	accepted []probe.Target
 }
@@ -104,6 +123,7 @@ func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
 		}
 		s.log.Debug("asked", "target", r.Target.Name, "address", r.Address, "elapsed", r.Elapsed)
 		s.summary.Add(r)
+		s.loggedOn = s.loggedOn || r.Credential == "kerberos" || r.Credential == "ntlm"
 		if r.Accepted(s.gate.accept...) {
 			s.accepted = append(s.accepted, r.Target)
 		}
@@ -114,8 +134,11 @@ func (s *survey) ask(ctx context.Context, add func(*probe.Report) error) error {
 	return nil
 }
 
-// warn tells on standard error what is wrong with this machine, not the fleet.
+// warn tells on standard error what is wrong with this machine or run, not the fleet.
 func (s *survey) warn() {
+	if s.credential != nil && s.credential.Why() == "" && s.summary.Hosts > 0 && !s.loggedOn {
+		fmt.Fprintln(s.stderr, "gpreach: the credential was used at no host; the reports' warnings and reasons tell why")
+	}
 	if sick := s.summary.ResolverSick(); sick != "" {
 		fmt.Fprintf(s.stderr, "gpreach: %s\n", sick)
 	}
@@ -164,7 +187,7 @@ is asked, and the first failed logon ends its use. What is asked for changes not
 			if err != nil {
 				return usage(err)
 			}
-			out, err := flags.output.open(c.OutOrStdout())
+			out, err := flags.open(args, c.OutOrStdout())
 			if err != nil {
 				return usage(err)
 			}

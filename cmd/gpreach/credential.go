@@ -37,7 +37,7 @@ func (f *credentialFlags) read(ctx context.Context) (*auth.Credential, error) {
 	case f.currentUser && f.user+f.passwordFile+f.keytab+f.ccache != "":
 		return nil, errors.New("--current-user stands alone: without --user, --password-file, --keytab and --ccache")
 	case !f.currentUser && f.user == "" && f.ccache == "":
-		return nil, errors.New("--user is missing (or --ccache, or --current-user): whose credential is it?")
+		return nil, fmt.Errorf("%s needs a credential, but --user is missing (or --ccache, or --current-user)", f.first())
 	}
 	credential, err := auth.Read(auth.Source{
 		User: f.user, PasswordFile: f.passwordFile, Keytab: f.keytab, CCache: f.ccache, CurrentUser: f.currentUser,
@@ -50,6 +50,19 @@ func (f *credentialFlags) read(ctx context.Context) (*auth.Credential, error) {
 		return nil, errors.New("--allow-ntlm: NTLM needs the password; a keytab or ticket will not do")
 	}
 	return credential, nil
+}
+
+// first returns a flag that was given, of those that name no account.
+func (f *credentialFlags) first() string {
+	switch {
+	case f.passwordFile != "":
+		return "--password-file"
+	case f.keytab != "":
+		return "--keytab"
+	case f.allowNTLM:
+		return "--allow-ntlm"
+	}
+	return "--rehearse"
 }
 
 // logOn gives the prober the credential, if there is one, and proves it before any

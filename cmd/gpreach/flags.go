@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -15,6 +16,30 @@ import (
 
 	"github.com/gpreach/gpreach/probe"
 )
+
+// refuseEmpty refuses a flag whose value is empty: most often a variable is behind it
+// that is not set, and without --user, say, less would be asked than was meant.
+func refuseEmpty(c *cobra.Command, _ []string) error {
+	var err error
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			err = fmt.Errorf("--%s is empty", f.Name)
+		}
+	})
+	return err
+}
+
+// plain says what is wrong with a flag's value without the words of Go.
+func plain(err error) error {
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	want := "want " + map[string]string{
+		"duration": "a time such as 2s or 1m30s", "uint16": "a port, 1 to 65535", "int": "a whole number", "float64": "a number", "bool": "true or false",
+	}[wrong.GetFlag().Value.Type()]
+	return fmt.Errorf("--%s: %q will not do: %s", wrong.GetFlag().Name, wrong.GetValue(), want)
+}
 
 // askFlags say what is asked, and how.
 type askFlags struct {

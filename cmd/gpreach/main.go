@@ -93,10 +93,12 @@ func newRoot() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		PersistentPreRunE: refuseEmpty,
 	}
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+		return fmt.Errorf("%w; %s --help lists the flags", plain(err), c.CommandPath())
 	})
 	root.AddCommand(newCheck(), newPreflight(), newServe(), newDemo(), newVersion())
 	root.InitDefaultHelpCmd()

@@ -71,6 +71,13 @@ func (o *outputFlags) open(stdout io.Writer) (*output, error) {
 	return out, nil
 }
 
+// sameFile reports whether two paths lead to one file that there is.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(one, other)
+}
+
 // createBeside creates a temporary file, mode 0600, that can be renamed to path.
 func createBeside(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

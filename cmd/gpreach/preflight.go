@@ -48,7 +48,7 @@ func preflight(c *cobra.Command, args []string, flags *runFlags, filter bool) er
 	var out *output
 	add := func(*probe.Report) error { return nil }
 	if flags.output.file != "" {
-		if out, err = flags.output.open(nil); err != nil {
+		if out, err = flags.open(args, nil); err != nil {
 			return usage(err)
 		}
 		add = out.Add
