@@ -80,6 +80,9 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.logon.rehearse && !slices.Contains(asked, probe.Refresh) {
+		return nil, errors.New("--rehearse is of a remote refresh, which --for rsop leaves out")
+	}
 	g, err := r.gate.gate()
 	if err != nil {
 		return nil, err

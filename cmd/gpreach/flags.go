@@ -29,6 +29,18 @@ func refuseEmpty(c *cobra.Command, _ []string) error {
 	return err
 }
 
+// complete has a shell complete the values of flags that take no others.
+func complete(c *cobra.Command) {
+	for name, values := range map[string][]string{
+		"for": {"rsop", "refresh", "all"}, "output": {"table", "ndjson", "json", "html"}, "accept": {"unproven", "silent"},
+		"log-level": {"debug", "info", "warn", "error"}, "log-format": {"logfmt", "json"},
+	} {
+		if c.Flags().Lookup(name) != nil {
+			_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+}
+
 // plain says what is wrong with a flag's value without the words of Go.
 func plain(err error) error {
 	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)

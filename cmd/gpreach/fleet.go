@@ -29,7 +29,7 @@ func (t *fleetFlags) register(f *pflag.FlagSet) {
 }
 
 func (t *fleetFlags) registerShard(f *pflag.FlagSet) {
-	f.StringVar(&t.shard, "shard", "", "ask only one part of the targets: `I/N` is the I-th of N")
+	f.StringVar(&t.shard, "shard", "", "ask only one part of the targets: `I/N` is the I-th of N, the first being 1/N")
 }
 
 // A fleet is the targets of a run.

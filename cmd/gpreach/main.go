@@ -104,6 +104,7 @@ func newRoot() *cobra.Command {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
+		complete(c)
 		switch c.Name() {
 		case "help":
 			c.Run, c.RunE = nil, help

@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/gpreach/gpreach/probe"
 )
@@ -92,7 +95,29 @@ func (p *progress) finish() {
 func (p *progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprint(p.w, eraseLine+p.line(time.Since(p.start)))
+	fmt.Fprint(p.w, eraseLine+fit(p.line(time.Since(p.start)), width(p.w)))
+}
+
+// fit cuts a line of ASCII to a terminal's width, or what went on in the next row would
+// stay. A width of 0 is not known.
+func fit(line string, width int) string {
+	if width > 0 && len(line) >= width {
+		return line[:width-1]
+	}
+	return line
+}
+
+// width returns how many columns a terminal has, 0 if w is none.
+func width(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // line draws the progress after so much time: a bar, hosts a second, hosts by
@@ -109,8 +134,7 @@ func (p *progress) line(after time.Duration) string {
 			words = append(words, fmt.Sprintf("%s %d", s, n))
 		}
 	}
-	if p.done > 0 && p.done < p.total {
-		left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second))
+	if left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second)); p.done > 0 && left >= time.Second {
 		words = append(words, fmt.Sprintf("%v left", left.Round(time.Second)))
 	}
 	return strings.Join(words, "  ")

@@ -34,6 +34,18 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
+// A line that does not fit is cut, since only one row is taken away.
+func TestFit(t *testing.T) {
+	for _, tt := range []struct {
+		width int
+		want  string
+	}{{0, "[##] 1/2"}, {1, ""}, {8, "[##] 1/"}, {9, "[##] 1/2"}} {
+		if got := fit("[##] 1/2", tt.width); got != tt.want {
+			t.Errorf("%d: %q, want %q", tt.width, got, tt.want)
+		}
+	}
+}
+
 // The line is drawn again and again, and nothing of it stays.
 func TestProgressGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
