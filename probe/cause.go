@@ -17,6 +17,9 @@ type Cause struct {
 	where   string // what the stage was about: a port, a service
 }
 
+// deadlineSpent is the cause of all that the host's deadline left too little time, or none.
+var deadlineSpent = Cause{Owner: ThisMachine, Outcome: Timeout, where: "deadline"}
+
 // String tells the cause in a few words, such as "TCP 135: connect timeout".
 func (c Cause) String() string {
 	switch {
@@ -87,7 +90,9 @@ func (s scene) firewall(findings []Finding) (Owner, string) {
 			case OK, Refused:
 				answers++
 			case Timeout:
-				dropped++
+				if !step.short {
+					dropped++
+				}
 			}
 		}
 	}

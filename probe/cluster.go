@@ -110,7 +110,7 @@ func (s *spread) add(r *Report) {
 
 // among tells how the hosts of a cause lie among those of the fleet.
 func (s *spread) among(fleet spread, c Cause) string {
-	if s.hosts < fewest || s.hosts == fleet.hosts {
+	if s.hosts < fewest || s.hosts == fleet.hosts || c == deadlineSpent {
 		return ""
 	}
 	var sentences []string

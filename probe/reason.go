@@ -198,9 +198,14 @@ var advices = map[place]map[Outcome]advice{
 	},
 }
 
+// adviceShort is for every timeout that the host's deadline cut.
+var adviceShort = advice{ThisMachine, `TCP {port} had not answered when the host's --deadline was over, before the time of a stage (--timeout): what keeps it from answering is not known.`, fixNotBegun}
+
 const (
 	wordsNotBegun = `The host's time was spent before this rule was begun.`
 	fixNotBegun   = `Raise --deadline, and run it again.`
+
+	wordsSilentShort = `It was not given time enough: the host's --deadline was over before a stage's --timeout.`
 
 	wordsWMI = `Which port WMI has is told only to a logon, so it cannot be proved without a credential.`
 	fixWMI   = `To prove it without a credential, give WMI its fixed port on the host (winmgmt /standalonehost, then restart Winmgmt); if the operation fails at WMI, {enable}`

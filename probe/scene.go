@@ -108,6 +108,9 @@ func portOf(s Step) uint16 {
 // advice finds the wording for the scene. Where a logon or a right is refused, the code
 // may tell more of it than the outcome.
 func (s scene) advice() advice {
+	if s.step.short {
+		return adviceShort
+	}
 	a := adviceOn(s.place, s.step.Outcome)
 	more, ok := refusals[s.step.code]
 	switch {
