@@ -213,6 +213,10 @@ const (
 	wordsSilent = `No answer on {ports}: the host is off, asleep or elsewhere, or a firewall (Windows' own default too) drops everything.`
 	fixSilent   = `Ask its console, its DHCP lease or its switch port whether it is on; where it is, {gpo}.`
 
+	// Of a cause whose hosts do not all say the same: the first one's name, and what that says.
+	wordsReasonOf = `On %s: %s`
+	wordsFixOf    = `For %s: %s`
+
 	wordsUnproven = `Nothing is blocked; WMI cannot be proved without a credential.`
 	wordsReady    = `Every rule is reachable.`
 

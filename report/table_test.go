@@ -45,7 +45,17 @@ func TestTable(t *testing.T) {
 		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "wmi-fixed-port", "wmi-fixed-port") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
 		{"interrupted.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
 			return append(ask(t, all, "healthy-client"), interrupted(t, "ws-900", 1))
-		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (" + proof + ").\nOf the unproven 1 could not be asked to the end."},
+		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (1 of them not asked to the end;\nof the others " + proof + ")."},
+		{"interrupted_all.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			return []*probe.Report{interrupted(t, "ws-900", 0), interrupted(t, "ws-901", 1)}
+		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (not asked to the end)."},
+		{"names.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			var all []*probe.Report
+			for i := range 12 {
+				all = append(all, interrupted(t, fmt.Sprintf("ws-%03d.corp.example", 900+i), i))
+			}
+			return all
+		}, "12 hosts asked"},
 		{"warnings.txt", TableOptions{}, warned, "7 hosts asked"},
 	}
 	for _, test := range tests {
