@@ -34,6 +34,9 @@ func (c Cause) String() string {
 // where tells what the decisive step was about, alike for hosts alike.
 func (s scene) where() string {
 	service := s.rule.Service
+	if s.allRefused() {
+		return s.word("doors", "")
+	}
 	switch s.place {
 	case atName:
 		return "name"
@@ -45,7 +48,12 @@ func (s scene) where() string {
 		return service + " dynamic port"
 	case atKDC:
 		return "ticket"
-	case atReconnect, atLogon, atLogonBind, atActivatorBind:
+	case atActivatorBind:
+		if s.step.Outcome == Unsupported {
+			return "DCOM on " + portText(s.step)
+		}
+		return "logon on " + s.service()
+	case atReconnect, atLogon, atLogonBind:
 		return "logon on " + s.service()
 	case atPipe, atPipeBind, atPipeCall, atSealed, atTasks, atRehearsal:
 		return s.service()
@@ -124,6 +132,11 @@ func portText(s Step) string { return "TCP " + strconv.Itoa(int(portOf(s))) }
 // mapperStep and smbStep return the connect to 135 and 445 that counted.
 func (s scene) mapperStep() Step { return connectOf(s.seen.mapper()) }
 func (s scene) smbStep() Step    { return connectOf(s.seen.smb) }
+
+// allRefused reports whether the step is about 445 or 135, which both are refused.
+func (s scene) allRefused() bool {
+	return (s.place == atSMB || s.place == atMapper) && s.smbStep().Outcome == Refused && s.mapperStep().Outcome == Refused
+}
 
 func connectOf(t Trail) Step {
 	var found Step

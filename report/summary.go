@@ -29,9 +29,11 @@ type Summary struct {
 	short      bool     // shows the largest causes alone
 }
 
-// A short summary explains the largest causes, names some more, and repeats one warning.
+// A short summary explains the largest causes as far as there is room, names some more,
+// and repeats one warning.
 const (
 	maxExplained = 3
+	maxLines     = 21 // of these explanations
 	maxNamed     = 3
 )
 
@@ -161,15 +163,20 @@ func (s *Summary) tickets(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nWhose ticket is it?\n")
-	explained, named := len(clusters), 0
-	if s.short {
-		explained = min(len(clusters), maxExplained)
-		named = min(len(clusters)-explained, maxNamed)
+	explained, lines := 0, 0
+	for _, c := range clusters {
+		text := explanation(c)
+		lines += strings.Count(text, "\n")
+		if s.short && (explained == maxExplained || explained > 0 && lines > maxLines) {
+			break
+		}
+		b.WriteString(text)
+		explained++
 	}
-	explain(b, clusters[:explained])
 	if explained == len(clusters) {
 		return
 	}
+	named := min(len(clusters)-explained, maxNamed)
 	b.WriteByte('\n')
 	for _, c := range clusters[explained : explained+named] {
 		fmt.Fprintf(b, "  %s (%s)\n", headline(c), names(c))
@@ -199,25 +206,26 @@ func names(c *probe.Cluster) string {
 // maxInHeadline is how many names stand in the line itself.
 const maxInHeadline = 3
 
-func explain(b *strings.Builder, clusters []*probe.Cluster) {
-	for _, c := range clusters {
-		if len(c.Sample) > maxInHeadline {
-			fmt.Fprintf(b, "\n  %s\n%s", headline(c), wrap(names(c), "    "))
-		} else {
-			fmt.Fprintf(b, "\n  %s (%s)\n", headline(c), names(c))
-		}
-		b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
-		if c.Fix == "" { // the reason has it
-			continue
-		}
-		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
-		if ok {
-			advice += probe.RunOnHost
-		}
-		if b.WriteString(wrap(advice, "    ")); ok {
-			fmt.Fprintf(b, "      %s\n", command) // one line, to be pasted
-		}
+// explanation tells all about a cluster.
+func explanation(c *probe.Cluster) string {
+	var b strings.Builder
+	if len(c.Sample) > maxInHeadline {
+		fmt.Fprintf(&b, "\n  %s\n%s", headline(c), wrap(names(c), "    "))
+	} else {
+		fmt.Fprintf(&b, "\n  %s (%s)\n", headline(c), names(c))
 	}
+	b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
+	if c.Fix == "" { // the reason has it
+		return b.String()
+	}
+	advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
+	if ok {
+		advice += probe.RunOnHost
+	}
+	if b.WriteString(wrap(advice, "    ")); ok {
+		fmt.Fprintf(&b, "      %s\n", command) // one line, to be pasted
+	}
+	return b.String()
 }
 
 func (s *Summary) warn(b *strings.Builder) {
