@@ -113,7 +113,8 @@ func (v *visit) dial(ctx context.Context, r *reins, at *lane, t Trail, to netip.
 	start := time.Now()
 	conn, err := v.p.connect(ctx, s.Peer)
 	s.Elapsed = time.Since(start)
-	if s.Outcome = classify(ctx, err); err != nil {
+	s.Outcome = classify(ctx, err)
+	if s.short = v.cutShort(s); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}
 	if at.end(s); err != nil {

@@ -52,6 +52,7 @@ func (a *Ascent) Connect(ctx context.Context) net.Conn {
 	conn, s := a.dial(ctx)
 	s.by, s.leg = byCredential, a.leg
 	a.excuse(&s, start)
+	s.short = a.visit.cutShort(s)
 	*a.trail = a.trail.plus(s)
 	return conn
 }
@@ -134,6 +135,7 @@ func (a *Ascent) step(ctx context.Context, s Step, try func(context.Context, *St
 	s.Elapsed = time.Since(start)
 	s.Outcome = classify(a.visit.ctx, err)
 	a.excuse(&s, start)
+	s.short = s.by == byCredential && a.visit.cutShort(s)
 	if text := say(s.Outcome, err); text != "" { // else what was asked for stands
 		s.Detail = text
 	}

@@ -43,6 +43,7 @@ func TestAccessOfWMI(t *testing.T) {
 		{"rehearsed", byActivation, asTasks, false, "ready ready WMI reachable granted " + tasks, "asked to store none"},
 		{"not tried", nil, overTCP, false, "unproven unproven WMI unknown untested " + tasks, "The credential was not tried there."},
 		{"the KDC is silent", but(byActivation, 0, context.DeadlineExceeded), overTCP, false, "unproven unproven WMI unknown untested (network firewall) " + tasks, "No ticket could be had"},
+		{"no DCOM", but(byActivation, 2, says(probe.Unsupported, 0)), overTCP, false, "unproven unproven WMI unknown untested (whoever runs that host) " + tasks, "or this is not Windows"},
 		{"activation denied", but(byActivation, 3, denied), overTCP, false, "denied denied WMI unknown denied (rights of the account) " + tasks, "Distributed COM Users"},
 		{"hardened", but(byActivation, 3, says(probe.AccessDenied, 5)), overTCP, false, "denied denied WMI unknown denied (rights of the account) " + tasks, "10036"},
 		{"not registered", but(byActivation, 3, says(probe.NotRegistered, 0x80040154)), overTCP, false, "unreachable unreachable WMI unreachable untested (service on the host) " + tasks, "disabled or damaged"},

@@ -17,6 +17,9 @@ type Cause struct {
 	where   string // what the stage was about: a port, a service
 }
 
+// deadlineSpent is the cause of all that the host's deadline left too little time, or none.
+var deadlineSpent = Cause{Owner: ThisMachine, Outcome: Timeout, where: "deadline"}
+
 // String tells the cause in a few words, such as "TCP 135: connect timeout".
 func (c Cause) String() string {
 	switch {
@@ -31,6 +34,9 @@ func (c Cause) String() string {
 // where tells what the decisive step was about, alike for hosts alike.
 func (s scene) where() string {
 	service := s.rule.Service
+	if s.allRefused() {
+		return s.word("doors", "")
+	}
 	switch s.place {
 	case atName:
 		return "name"
@@ -42,7 +48,12 @@ func (s scene) where() string {
 		return service + " dynamic port"
 	case atKDC:
 		return "ticket"
-	case atReconnect, atLogon, atLogonBind, atActivatorBind:
+	case atActivatorBind:
+		if s.step.Outcome == Unsupported {
+			return "DCOM on " + portText(s.step)
+		}
+		return "logon on " + s.service()
+	case atReconnect, atLogon, atLogonBind:
 		return "logon on " + s.service()
 	case atPipe, atPipeBind, atPipeCall, atSealed, atTasks, atRehearsal:
 		return s.service()
@@ -87,7 +98,9 @@ func (s scene) firewall(findings []Finding) (Owner, string) {
 			case OK, Refused:
 				answers++
 			case Timeout:
-				dropped++
+				if !step.short {
+					dropped++
+				}
 			}
 		}
 	}
@@ -119,6 +132,11 @@ func portText(s Step) string { return "TCP " + strconv.Itoa(int(portOf(s))) }
 // mapperStep and smbStep return the connect to 135 and 445 that counted.
 func (s scene) mapperStep() Step { return connectOf(s.seen.mapper()) }
 func (s scene) smbStep() Step    { return connectOf(s.seen.smb) }
+
+// allRefused reports whether the step is about 445 or 135, which both are refused.
+func (s scene) allRefused() bool {
+	return (s.place == atSMB || s.place == atMapper) && s.smbStep().Outcome == Refused && s.mapperStep().Outcome == Refused
+}
 
 func connectOf(t Trail) Step {
 	var found Step

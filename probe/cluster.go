@@ -14,15 +14,24 @@ import (
 type Cluster struct {
 	Cause  Cause
 	Hosts  int
-	Sample []string // the names of the first few
-	Reason string   // of the first host's finding
-	Fix    string
+	Sample []string // the names of the first few, or of all
+	Reason string   // of the first host's finding, whose name it begins with where others say something else
+	Fix    string   // likewise
 	// Where tells in a sentence how the hosts lie among all that were asked, as
 	// far as that says something about the cause; else it is empty.
 	Where string
 
-	order  []int // the targets' places, of Sample
-	spread spread
+	named                      []named // those of Sample, and some more
+	first                      named   // whose reason and fix these are
+	reason, fix                string
+	reasonsDiffer, fixesDiffer bool // among the hosts
+	spread                     spread
+}
+
+// A named is a host of a cluster: its place among the targets and its name.
+type named struct {
+	place int
+	name  string
 }
 
 // maxSample is how many names a cluster keeps.
@@ -30,6 +39,8 @@ const maxSample = 3
 
 // Clusters gathers causes over many reports.
 type Clusters struct {
+	AllNames bool // to be kept, not the first few alone; set before the first Add
+
 	byCause map[Cause]*Cluster
 	fleet   spread // all hosts, failing or not
 }
@@ -46,36 +57,64 @@ func (c *Clusters) Add(r *Report) {
 			k = &Cluster{Cause: cause}
 			c.byCause[cause] = k
 		}
-		k.add(r)
+		k.add(r, c.AllNames)
 	}
 }
 
-func (k *Cluster) add(r *Report) {
-	k.Hosts++
+func (k *Cluster) add(r *Report, allNames bool) {
+	host := named{r.Target.Index, r.Target.Name}
 	k.spread.add(r)
-	at, _ := slices.BinarySearch(k.order, r.Target.Index)
-	k.order = slices.Insert(k.order, at, r.Target.Index)
-	k.Sample = slices.Insert(k.Sample, at, r.Target.Name)
-	if len(k.order) > maxSample {
-		k.order, k.Sample = k.order[:maxSample], k.Sample[:maxSample]
+	k.named = append(k.named, host)
+	if !allNames && len(k.named) > 2*maxSample { // few enough to be sorted now and then
+		k.named = sorted(k.named)[:maxSample]
 	}
-	if at == 0 {
-		k.Reason = ""
-		for _, f := range r.Findings { // the shortest reason is about the cause itself, not what follows from it
-			if f.Cause == k.Cause && (k.Reason == "" || len(f.Reason) < len(k.Reason)) {
-				k.Reason, k.Fix = f.Reason, f.Fix
-			}
+	reason, fix := "", ""
+	for _, f := range r.Findings { // the shortest reason is about the cause itself, not what follows from it
+		if f.Cause == k.Cause && (reason == "" || len(f.Reason) < len(reason)) {
+			reason, fix = f.Reason, f.Fix
 		}
 	}
+	if k.Hosts++; k.Hosts == 1 {
+		k.first, k.reason, k.fix = host, reason, fix
+		return
+	}
+	k.reasonsDiffer = k.reasonsDiffer || reason != k.reason
+	k.fixesDiffer = k.fixesDiffer || fix != k.fix
+	if host.place < k.first.place {
+		k.first, k.reason, k.fix = host, reason, fix
+	}
+}
+
+// sum fills in what the cluster tells of the hosts that were added.
+func (k *Cluster) sum(allNames bool) {
+	k.named, k.Sample = sorted(k.named), nil
+	if !allNames {
+		k.named = k.named[:min(len(k.named), maxSample)]
+	}
+	for _, n := range k.named {
+		k.Sample = append(k.Sample, n.name)
+	}
+	if k.Reason, k.Fix = k.reason, k.fix; k.reasonsDiffer {
+		k.Reason = fmt.Sprintf(wordsReasonOf, k.first.name, k.reason)
+	}
+	if k.fixesDiffer && k.fix != "" {
+		k.Fix = fmt.Sprintf(wordsFixOf, k.first.name, k.fix)
+	}
+}
+
+func sorted(hosts []named) []named {
+	slices.SortStableFunc(hosts, func(a, b named) int { return cmp.Compare(a.place, b.place) })
+	return hosts
 }
 
 // All returns the clusters, the largest first.
 func (c *Clusters) All() []*Cluster {
 	for _, k := range c.byCause {
+		k.sum(c.AllNames)
 		k.Where = k.spread.among(c.fleet, k.Cause)
 	}
 	return slices.SortedFunc(maps.Values(c.byCause), func(a, b *Cluster) int {
-		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.order[0], b.order[0]), cmp.Compare(a.Cause.String(), b.Cause.String()))
+		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.first.place, b.first.place), cmp.Compare(a.Cause.String(), b.Cause.String()))
 	})
 }
 
@@ -110,7 +149,7 @@ func (s *spread) add(r *Report) {
 
 // among tells how the hosts of a cause lie among those of the fleet.
 func (s *spread) among(fleet spread, c Cause) string {
-	if s.hosts < fewest || s.hosts == fleet.hosts {
+	if s.hosts < fewest || s.hosts == fleet.hosts || c == deadlineSpent {
 		return ""
 	}
 	var sentences []string

@@ -4,33 +4,52 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // Clusters keep the first targets' names and words, whatever the order in
-// which the reports come.
+// which the reports come, and all names where they are wanted. Words that not
+// all hosts have begin with whose they are.
 func TestClusters(t *testing.T) {
 	cause := Cause{Owner: HostFirewall, Stage: Connect, Outcome: Timeout, where: "TCP 135"}
 	other := Cause{Owner: NameService, Stage: Resolve, Outcome: NoSuchName, where: "name"}
+	alike := Cause{Owner: NameService, Stage: Resolve, Outcome: Timeout, where: "name"}
 	report := func(i int, name string, causes ...Cause) *Report {
 		r := &Report{Target: Target{Name: name, Index: i}}
 		for _, c := range causes {
-			r.Findings = append(r.Findings, Finding{Cause: c, Reason: "A longer reason of " + name + ".", Fix: "none"}, Finding{Cause: c, Reason: "Reason of " + name + ".", Fix: "Fix of " + name + "."})
+			who := name
+			if c == alike {
+				who = "all"
+			}
+			r.Findings = append(r.Findings, Finding{Cause: c, Reason: "A longer reason of " + who + ".", Fix: "none"}, Finding{Cause: c, Reason: "Reason of " + who + ".", Fix: "Fix of " + who + "."})
 		}
 		return r
 	}
-	reports := []*Report{report(0, "a", cause), report(1, "b", cause, other), report(2, "c"), report(3, "d", cause), report(4, "e", cause)}
-	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {3, 0, 4, 1, 2}} {
-		var c Clusters
-		for _, i := range order {
-			c.Add(reports[i])
-		}
-		all := c.All()
-		if len(all) != 2 || all[0].Cause != cause || all[0].Hosts != 4 || all[1].Cause != other || all[1].Hosts != 1 {
-			t.Fatalf("%v: %+v", order, all)
-		}
-		if !slices.Equal(all[0].Sample, []string{"a", "b", "d"}) || all[0].Reason != "Reason of a." || all[0].Fix != "Fix of a." {
-			t.Errorf("%v: %+v", order, *all[0])
+	var reports []*Report
+	for i, name := range strings.Split("abcdefgh", "") {
+		reports = append(reports, report(i, name, [][]Cause{
+			{cause}, {cause, other}, {}, {cause}, {cause, alike}, {cause, alike}, {cause}, {cause},
+		}[i]...))
+	}
+	for _, order := range [][]int{{0, 1, 2, 3, 4, 5, 6, 7}, {7, 6, 5, 4, 3, 2, 1, 0}, {3, 0, 7, 4, 1, 6, 2, 5}} {
+		for allNames, names := range map[bool]string{false: "a b d", true: "a b d e f g h"} {
+			c := Clusters{AllNames: allNames}
+			for _, i := range order {
+				c.Add(reports[i])
+			}
+			var got []string
+			for _, k := range c.All() {
+				got = append(got, fmt.Sprintf("%s: %d (%s): %s %s", k.Cause, k.Hosts, strings.Join(k.Sample, " "), k.Reason, k.Fix))
+			}
+			want := []string{
+				"TCP 135: connect timeout: 7 (" + names + "): On a: Reason of a. For a: Fix of a.",
+				"name: resolve timeout: 2 (e f): Reason of all. Fix of all.",
+				"name: resolve no-such-name: 1 (b): Reason of b. Fix of b.",
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v:\n%s\nwant:\n%s", order, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
 		}
 	}
 }

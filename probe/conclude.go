@@ -149,11 +149,13 @@ func (c *climb) word(r *Report, f *Finding, seen *sighting) {
 	case r.Silent && s.step.Stage == Connect:
 		s.ports = append([]uint16{c.p.SMBPort, c.p.MapperPort}, c.p.LivenessPorts...)
 		f.Reason, f.Fix = s.fill(wordsSilent, ""), s.fill(fixSilent, "")
+		if s.step.short {
+			f.Reason, f.Fix = f.Reason+" "+wordsSilentShort, fixNotBegun+" "+f.Fix
+		}
 		f.Cause = Cause{Owner: PowerOrPlace, Stage: Connect, Outcome: s.step.Outcome, where: "everything"}
 		return
 	case notBegun(f.Trail):
-		f.Reason, f.Fix = wordsNotBegun, fixNotBegun
-		f.Cause = Cause{Owner: ThisMachine, Outcome: Timeout, where: "deadline"}
+		f.Reason, f.Fix, f.Cause = wordsNotBegun, fixNotBegun, deadlineSpent
 		return
 	case f.Verdict == Unknown && s.step.Outcome == OK:
 		f.Reason, f.Fix = s.fill(wordsWMI, ""), s.fill(fixWMI, "")
@@ -173,7 +175,11 @@ func (c *climb) word(r *Report, f *Finding, seen *sighting) {
 	if f.Verdict == Reachable && f.Access != Denied { // what to do stands in the reason, for nothing is wrong with the rule
 		f.Reason, f.Fix = f.Reason+" "+f.Fix, ""
 	}
-	if a.owner == Nobody {
+	switch {
+	case a.owner == Nobody:
+		return
+	case s.step.short:
+		f.Cause = deadlineSpent
 		return
 	}
 	f.Cause = Cause{Owner: a.owner, Stage: s.step.Stage, Outcome: s.step.Outcome, where: s.where()}

@@ -36,7 +36,7 @@ func TestFleet(t *testing.T) {
 		"Server service stopped":               "unreachable unproven; TCP 445: connect refused (service on the host)",
 		"prohibited by a router":               "unreachable unreachable; TCP 445: connect unreachable (network firewall); TCP 135: connect unreachable (network firewall)",
 		"forbidden here":                       "unreachable unproven; TCP 445: connect not-permitted (this machine)",
-		"not Windows":                          "unreachable unreachable; TCP 445: connect refused (service on the host); TCP 135: connect refused (network firewall)",
+		"not Windows":                          "unreachable unreachable; TCP 445 and 135: connect refused (whoever runs that host)",
 		"RPC inspected":                        "unreachable unreachable; EventLog dynamic port: bind reset (network firewall); Schedule dynamic port: bind reset (network firewall)",
 		"DCOM off":                             "unreachable unreachable; DCOM on TCP 135: bind unsupported (whoever runs that host)",
 		"event log stopped":                    "unreachable unproven; EventLog at the mapper: map not-registered (service on the host)",

@@ -134,13 +134,13 @@ var advices = map[place]map[Outcome]advice{
 	},
 	atService: {
 		AccessDenied: {Nobody, `TCP {port} is open and RPC answers there, but {service} wants a logon first.`, `Nothing is blocked: only a credential can prove more.`},
-		Unsupported:  {HostService, `TCP {port} is open, but {service} is not served there ({detail}): another service may have the port now.`, `{start}`},
+		Unsupported:  {HostService, `TCP {port} is open, but {service} is not served there ({detail}): another service may have the port now.`, `{restart}`},
 		Garbled:      {HostService, `TCP {port} is open, but what answers there does not speak RPC, so it is not {service}.`, fixRestart},
 		anyOther:     {NetworkFirewall, `TCP {port} connects, but {service} does not answer there ({outcome}): a firewall that inspects RPC cuts it, or the service hangs.`, fixRestart},
 	},
 	atDCOM: {
 		AccessDenied: {MapperPolicy, `DCOM wants a logon before it answers anything ({detail}).`, fixPolicy},
-		Unsupported:  {NotWindows, `RPC answers on TCP {port}, but DCOM does not ({detail}): DCOM is turned off, or this is not Windows.`, `Turn DCOM on (HKLM\SOFTWARE\Microsoft\Ole, EnableDCOM = Y) and restart the host.`},
+		Unsupported:  adviceNoDCOM,
 		anyOther:     {HostService, `DCOM did not answer on TCP {port} ({outcome}), so nothing is known of WMI.`, fixRestart},
 	},
 	atAlive: {
@@ -198,15 +198,30 @@ var advices = map[place]map[Outcome]advice{
 	},
 }
 
+// adviceNoDCOM is for a host without DCOM, whether it was asked with a credential or not.
+var adviceNoDCOM = advice{NotWindows, `RPC answers on TCP {port}, but DCOM does not ({detail}): DCOM is turned off, or this is not Windows.`, `Find out what the host is; where it is Windows, turn DCOM on (HKLM\SOFTWARE\Microsoft\Ole, EnableDCOM = Y) and restart the host.`}
+
+// adviceAllRefused is for 445 and 135 where both are refused: one ticket.
+var adviceAllRefused = advice{NotWindows, `{doors} are both refused, so the host is up, but probably not Windows, where RPCSS always listens; or a firewall on the way rejects both{ergo}.`, `Find out what the host is; where it is Windows, look for a firewall that rejects {doors} on the way.`}
+
+// adviceShort is for every timeout that the host's deadline cut.
+var adviceShort = advice{ThisMachine, `TCP {port} had not answered when the host's --deadline was over, before the time of a stage (--timeout): what keeps it from answering is not known.`, fixNotBegun}
+
 const (
 	wordsNotBegun = `The host's time was spent before this rule was begun.`
 	fixNotBegun   = `Raise --deadline, and run it again.`
+
+	wordsSilentShort = `It was not given time enough: the host's --deadline was over before a stage's --timeout.`
 
 	wordsWMI = `Which port WMI has is told only to a logon, so it cannot be proved without a credential.`
 	fixWMI   = `To prove it without a credential, give WMI its fixed port on the host (winmgmt /standalonehost, then restart Winmgmt); if the operation fails at WMI, {enable}`
 
 	wordsSilent = `No answer on {ports}: the host is off, asleep or elsewhere, or a firewall (Windows' own default too) drops everything.`
 	fixSilent   = `Ask its console, its DHCP lease or its switch port whether it is on; where it is, {gpo}.`
+
+	// Of a cause whose hosts do not all say the same: the first one's name, and what that says.
+	wordsReasonOf = `On %s: %s`
+	wordsFixOf    = `For %s: %s`
 
 	wordsUnproven = `Nothing is blocked; WMI cannot be proved without a credential.`
 	wordsReady    = `Every rule is reachable.`
@@ -235,18 +250,20 @@ var wordsReachable = map[Route]string{
 	ByDCOM:    `A DCOM server answers on TCP {port}, WMI's documented fixed port.`,
 }
 
-// A serviceText is how a service is called in a sentence, and how to get one
-// that is not listening to listen.
-type serviceText struct{ name, start string }
+// A serviceText is how a service is called in a sentence, how to get one that is
+// not listening to listen, and how to get one another port.
+type serviceText struct{ name, start, restart string }
 
 var serviceTexts = map[string]serviceText{
 	"EventLog": {
 		"the Windows Event Log service",
 		`Start the service on the host (Start-Service EventLog), and look at HKLM\SOFTWARE\Microsoft\Rpc\Internet, where a wrong port range keeps services from listening.`,
+		`Run it again; if it stays so, restart the service on the host (Restart-Service EventLog -Force), so that it tells the endpoint mapper its port anew.`,
 	},
 	"Schedule": {
 		"Task Scheduler",
 		`Start the service on the host (Start-Service Schedule); where it runs, a hardening has taken it off TCP: set DisableRpcOverTcp to 0 in HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule and restart the host.`,
+		`Run it again; if it stays so, restart the host, so that Task Scheduler tells the endpoint mapper its port anew: Windows does not let that service be restarted alone.`,
 	},
 	"Winmgmt": {name: "WMI"},
 	"RPCSS":   {name: "the endpoint mapper"},

@@ -3,6 +3,7 @@ package probe
 const (
 	fixLaunch  = `Add the account to Administrators or Distributed COM Users of the host, and look at its limits for remote launch and activation (dcomcnfg, My Computer, COM Security){uac}.`
 	fixWinmgmt = `Start the service on the host (Start-Service Winmgmt; it must not be disabled), look at its System log for events of DistributedCOM, and verify WMI's repository (winmgmt /verifyrepository).`
+	fixHung    = `Restart the service on the host (Restart-Service Winmgmt -Force), and verify WMI's repository (winmgmt /verifyrepository).`
 	fixEnabled = `Allow the account "Enable Account" and "Remote Enable" for the namespace on the host (wmimgmt.msc, properties of WMI Control, Security), or add it to Administrators{uac}.`
 	fixAdmin   = `Add the account to Administrators of the host{uac}.`
 )
@@ -58,7 +59,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 		LogonFailed:  {Rights, `DCOM refuses the logon over RPC on TCP {port} ({detail}).`, fixLogon},
 		LockedOut:    {Directory, `The host says that the account is locked ({detail}).`, `Find out what locks it before it is unlocked; nothing more was tried with it.`},
 		WrongHost:    {NameService, reasonProof, fixProof},
-		Unsupported:  {HostService, `The endpoint mapper answers on TCP {port}, but DCOM activates nothing there ({detail}).`, `Turn DCOM on (HKLM\SOFTWARE\Microsoft\Ole, EnableDCOM = Y) and restart the host.`},
+		Unsupported:  adviceNoDCOM,
 		anyOther:     {HostService, `The endpoint mapper answers on TCP {port} without a logon, but not with one ({outcome}).`, fixRestart},
 	},
 	atActivate: {
@@ -68,7 +69,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 		WrongHost:     {NameService, reasonProof, fixProof},
 		NotRegistered: {HostService, `DCOM answers, but WMI is not registered with it ({detail}): the service Winmgmt is disabled or damaged.`, fixWinmgmt},
 		Unsupported:   {HostService, `DCOM answers, but {cannot} ({detail}).`, fixWinmgmt},
-		Timeout:       {HostService, `DCOM takes the logon, but does not answer the activation of WMI in time: Winmgmt hangs, or starts more slowly than --timeout allows.`, fixWinmgmt},
+		Timeout:       {HostService, `DCOM takes the logon, but does not answer the activation of WMI in time: Winmgmt hangs, or starts more slowly than --timeout allows.`, fixHung},
 		anyOther:      {HostService, `DCOM takes the logon, but has no proper answer to the activation of WMI ({outcome}).`, fixRestart},
 	},
 	atActivated: {
@@ -80,7 +81,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 		AccessDenied: {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
 		LogonFailed:  {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
 		WrongHost:    {NameService, reasonProof, fixProof},
-		Unsupported:  {HostService, `TCP {port} is open, but WMI, which was activated there, is not behind it ({detail}): another service may have the port now.`, fixWinmgmt},
+		Unsupported:  {HostService, `TCP {port} is open, but WMI, which was activated there, is not behind it ({detail}): another service may have the port now.`, fixHung},
 		anyOther:     {NetworkFirewall, `TCP {port} connects, but WMI, which was activated there, does not answer ({outcome}): a firewall that inspects RPC cuts it, or the service hangs.`, fixRestart},
 	},
 	atNamespace: {
@@ -88,7 +89,7 @@ var logonAdvices = map[place]map[Outcome]advice{
 		LogonFailed:  {Rights, `WMI answers on TCP {port}, but refuses the logon over RPC ({detail}).`, fixLogon},
 		WrongHost:    {NameService, reasonProof, fixProof},
 		Unsupported:  {HostService, `WMI lets the account in on TCP {port}, but does not open a namespace ({detail}{counts}).`, `Look at WMI on the host (winmgmt /verifyrepository); a namespace root\rsop that is missing is made again by: mofcomp C:\Windows\System32\wbem\rsop.mof.`},
-		Timeout:      {HostService, `WMI answers on TCP {port}, but does not open a namespace in time ({detail}{counts}): Winmgmt hangs, or is slower than --timeout or --deadline allows.`, `Restart the service on the host (Restart-Service Winmgmt -Force), and verify WMI's repository (winmgmt /verifyrepository).`},
+		Timeout:      {HostService, `WMI answers on TCP {port}, but does not open a namespace in time ({detail}{counts}): Winmgmt hangs, or is slower than --timeout or --deadline allows.`, fixHung},
 		anyOther:     {HostService, `WMI takes the logon on TCP {port}, but there is no proper answer ({outcome}).`, fixRestart},
 	},
 }

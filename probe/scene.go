@@ -108,6 +108,12 @@ func portOf(s Step) uint16 {
 // advice finds the wording for the scene. Where a logon or a right is refused, the code
 // may tell more of it than the outcome.
 func (s scene) advice() advice {
+	if s.step.short {
+		return adviceShort
+	}
+	if s.allRefused() {
+		return adviceAllRefused
+	}
 	a := adviceOn(s.place, s.step.Outcome)
 	more, ok := refusals[s.step.code]
 	switch {
@@ -162,6 +168,10 @@ func (s scene) word(name, tell string) string {
 		return sentence(service.name)
 	case "start":
 		return service.start
+	case "restart":
+		return service.restart
+	case "doors":
+		return portText(s.smbStep()) + " and " + strconv.Itoa(int(portOf(s.mapperStep())))
 	case "port":
 		return strconv.Itoa(int(portOf(s.step)))
 	case "peer":

@@ -61,6 +61,8 @@ type Step struct {
 	by     means      // how it was tried
 	code   uint32     // with a credential: the status or fault that the peer answered, or 0
 
+	short bool // of a timeout: the host's deadline left it much less time than a stage has
+
 	leg       leg    // with a credential: at which port
 	named     uint16 // of an activate that is ok: the port that the host named, 0 for none
 	rehearsed bool   // a call that only asks whether another would be allowed

@@ -168,11 +168,19 @@ func (v *visit) step(at *lane, t Trail, s Step, f func() (detail string, err err
 	detail, err := f()
 	s.Elapsed = time.Since(start)
 	s.Outcome = classify(v.ctx, err)
+	s.short = v.cutShort(s)
 	if s.Detail = clean(detail); err != nil {
 		s.Detail = say(s.Outcome, err)
 	}
 	at.end(s)
 	return t.plus(s), err == nil
+}
+
+// cutShort reports whether a step that has just ended timed out because of the host's
+// deadline, which left it too little to say anything of the host: not even the time in
+// which a port is dialled three times.
+func (v *visit) cutShort(s Step) bool {
+	return s.Outcome == Timeout && v.ctx.Err() != nil && s.Elapsed < v.p.Timeout*3/4
 }
 
 // bind is the step that binds to an interface on an open link.

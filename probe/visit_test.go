@@ -268,6 +268,40 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
+// What the deadline cut is blamed on it, and not on a firewall; what had its time is not.
+func TestDeadlineIsNamed(t *testing.T) {
+	drop := func(h *winhost.Host) { h.Ports[49667] = winhost.Port{Fate: winhost.Drop} }
+	silent := func(h *winhost.Host) { clear(h.Ports) }
+	for _, tt := range []struct {
+		name     string
+		deadline time.Duration
+		spoil    func(*winhost.Host)
+		owner    probe.Owner
+		named    bool
+	}{
+		{"a port, by default", 15 * time.Second, drop, probe.AnyFirewall, false},
+		{"a port, nearly its time", 1700 * time.Millisecond, drop, probe.AnyFirewall, false},
+		{"a port, cut", 700 * time.Millisecond, drop, probe.ThisMachine, true},
+		{"the mapper, cut", 3300 * time.Microsecond, func(*winhost.Host) {}, probe.ThisMachine, true},
+		{"silent, by default", 15 * time.Second, silent, probe.PowerOrPlace, false},
+		{"silent, as long as a stage", 2 * time.Second, silent, probe.PowerOrPlace, false},
+		{"silent, cut", 5 * time.Millisecond, silent, probe.PowerOrPlace, true},
+	} {
+		bubble(t, func(t *testing.T) {
+			r, _ := probeAddr(t, func(p *probe.Prober, h *winhost.Host) {
+				p.Deadline = tt.deadline
+				tt.spoil(h)
+			}, probe.RSoP)
+			f := r.Findings[1]
+			named := strings.Contains(f.Reason, "--deadline") && strings.Contains(f.Fix, "Raise --deadline")
+			if f.Verdict != probe.Unreachable || f.Cause.Owner != tt.owner || named != tt.named || strings.Contains(f.Fix, "Enable-NetFirewallRule") == (tt.owner != probe.AnyFirewall) {
+				t.Errorf("%s: %s, %s\n%s\n%s", tt.name, f.Verdict, f.Cause.Owner, f.Reason, f.Fix)
+			}
+			checkWording(t, r)
+		})
+	}
+}
+
 // Ctrl-C: what was begun is canceled, unknown and not silent, and nothing is
 // left running (the bubble and goleak see to that).
 func TestCancel(t *testing.T) {

@@ -21,17 +21,49 @@ func Ladder(r *probe.Report) string {
 // ladder draws every rule's trail, rung by rung: what a table shows of a host
 // that was asked alone.
 func ladder(b *strings.Builder, r *probe.Report) {
-	if id := r.Identity; id != nil {
-		fmt.Fprintf(b, "\n%s calls itself %s, domain %s, Windows %s.\n", r.Target.Name,
-			cmp.Or(id.DNS, id.Computer, "nothing"), cmp.Or(id.Domain, "unknown"), cmp.Or(id.Build, "of an unknown build"))
+	if known := saysOfItself(r); known != "" {
+		fmt.Fprintf(b, "\n%s %s.\n", r.Target.Name, known)
 	}
+	told := map[string]string{} // which rule's reason it was, by reason
 	for _, f := range r.Findings {
 		fmt.Fprintf(b, "\n%s %s: %s%s\n", verdictMarks[f.Verdict], f.Rule.Name, f.Verdict, access(r, f))
-		if (f.Verdict != probe.Reachable || r.LoggingOn) && f.Cause == (probe.Cause{}) { // no ticket tells why
-			b.WriteString(wrap(f.Reason, "    "))
+		if f.Verdict != probe.Reachable || r.LoggingOn {
+			reason := f.Reason
+			if first, ok := told[reason]; ok {
+				if as := "As for " + first + "."; len(as) < len(reason) {
+					reason = as
+				}
+			} else {
+				told[reason] = f.Rule.Name
+			}
+			b.WriteString(wrap(reason, "    "))
 		}
 		rungs(b, r, f.Trail)
 	}
+}
+
+// saysOfItself tells what the host says of itself, as far as that is more than the name it
+// was asked by.
+func saysOfItself(r *probe.Report) string {
+	id := r.Identity
+	if id == nil {
+		return ""
+	}
+	var known []string
+	if id.Domain != "" {
+		known = append(known, "domain "+id.Domain)
+	}
+	if id.Build != "" {
+		known = append(known, "Windows "+id.Build)
+	}
+	name := cmp.Or(id.DNS, id.Computer)
+	switch {
+	case name != "" && !strings.EqualFold(name, strings.TrimSuffix(r.Target.Name, ".")):
+		return strings.Join(append([]string{"calls itself " + name}, known...), ", ")
+	case len(known) > 0:
+		return "says of itself: " + strings.Join(known, ", ")
+	}
+	return ""
 }
 
 // rungs draws a trail, with a line between what was tried without a logon and

@@ -11,7 +11,9 @@ import (
 // A Summary gathers what reports add up to: how many hosts have which status,
 // and whose ticket the failures are.
 type Summary struct {
-	Hosts      int
+	Hosts    int
+	AllNames bool // a cause names all its hosts, not the first few; set before the first Add
+
 	asked      []probe.Operation
 	vantage    string
 	counts     map[probe.Operation]map[probe.Status]int
@@ -27,9 +29,11 @@ type Summary struct {
 	short      bool     // shows the largest causes alone
 }
 
-// A short summary explains the largest causes, names some more, and repeats one warning.
+// A short summary explains the largest causes as far as there is room, names some more,
+// and repeats one warning.
 const (
 	maxExplained = 3
+	maxLines     = 21 // of these explanations
 	maxNamed     = 3
 )
 
@@ -40,6 +44,7 @@ const maxWarnings = 5
 func (s *Summary) Add(r *probe.Report) {
 	if s.counts == nil {
 		s.counts = map[probe.Operation]map[probe.Status]int{}
+		s.clusters.AllNames = s.AllNames
 	}
 	s.Hosts++
 	s.asked, s.vantage, s.loggingOn = r.Asked, r.Vantage, s.loggingOn || r.LoggingOn
@@ -119,12 +124,22 @@ func (s *Summary) proved() string {
 	if s.loggingOn {
 		blocked = "blocked, denied or silent"
 	}
-	text := fmt.Sprintf("%s: %d %s, %d ready,\n%d unproven (%s).\n",
-		asked, s.blocked, blocked, s.ready, s.Hosts-s.blocked-s.ready, proof)
-	if s.unfinished > 0 {
-		text += fmt.Sprintf("Of the unproven %d could not be asked to the end.\n", s.unfinished)
+	return fmt.Sprintf("%s: %d %s, %d ready,\n%s.\n", asked, s.blocked, blocked, s.ready, s.unproven(proof))
+}
+
+// unproven counts the hosts that are neither blocked nor ready, and says what is known
+// of them: proof, but not of those that could not be asked to the end.
+func (s *Summary) unproven(proof string) string {
+	switch n := s.Hosts - s.blocked - s.ready; {
+	case n == 0:
+		return "0 unproven"
+	case s.unfinished == 0:
+		return fmt.Sprintf("%d unproven (%s)", n, proof)
+	case s.unfinished == n:
+		return fmt.Sprintf("%d unproven (not asked to the end)", n)
+	default:
+		return fmt.Sprintf("%d unproven (%d of them not asked to the end;\nof the others %s)", n, s.unfinished, proof)
 	}
-	return text
 }
 
 func (s *Summary) table(b *strings.Builder) {
@@ -148,18 +163,23 @@ func (s *Summary) tickets(b *strings.Builder) {
 		return
 	}
 	b.WriteString("\nWhose ticket is it?\n")
-	explained, named := len(clusters), 0
-	if s.short {
-		explained = min(len(clusters), maxExplained)
-		named = min(len(clusters)-explained, maxNamed)
+	explained, lines := 0, 0
+	for _, c := range clusters {
+		text := explanation(c)
+		lines += strings.Count(text, "\n")
+		if s.short && (explained == maxExplained || explained > 0 && lines > maxLines) {
+			break
+		}
+		b.WriteString(text)
+		explained++
 	}
-	explain(b, clusters[:explained])
 	if explained == len(clusters) {
 		return
 	}
+	named := min(len(clusters)-explained, maxNamed)
 	b.WriteByte('\n')
 	for _, c := range clusters[explained : explained+named] {
-		fmt.Fprintf(b, "  %s\n", headline(c))
+		fmt.Fprintf(b, "  %s (%s)\n", headline(c), names(c))
 	}
 	if left := len(clusters) - explained - named; left > 0 {
 		fmt.Fprintf(b, "  ... and %s more", count(left, "cause"))
@@ -169,30 +189,43 @@ func (s *Summary) tickets(b *strings.Builder) {
 	b.WriteString(" (--limit 0 shows and explains all)\n")
 }
 
-// headline tells in a line whose ticket a cluster is, what it is and how many hosts have it.
+// headline tells whose ticket a cluster is, what it is and how many hosts have it.
 func headline(c *probe.Cluster) string {
-	names := strings.Join(c.Sample, ", ")
-	if c.Hosts > len(c.Sample) {
-		names += ", ..."
-	}
-	return fmt.Sprintf("%s - %s - %s (%s)", c.Cause.Owner, c.Cause, count(c.Hosts, "host"), names)
+	return fmt.Sprintf("%s - %s - %s", c.Cause.Owner, c.Cause, count(c.Hosts, "host"))
 }
 
-func explain(b *strings.Builder, clusters []*probe.Cluster) {
-	for _, c := range clusters {
-		fmt.Fprintf(b, "\n  %s\n", headline(c))
-		b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
-		if c.Fix == "" { // the reason has it
-			continue
-		}
-		advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
-		if ok {
-			advice += probe.RunOnHost
-		}
-		if b.WriteString(wrap(advice, "    ")); ok {
-			fmt.Fprintf(b, "      %s\n", command) // one line, to be pasted
-		}
+// names tells the hosts of a cluster, as far as it keeps them.
+func names(c *probe.Cluster) string {
+	list := strings.Join(c.Sample, ", ")
+	if c.Hosts > len(c.Sample) {
+		list += ", ..."
 	}
+	return list
+}
+
+// maxInHeadline is how many names stand in the line itself.
+const maxInHeadline = 3
+
+// explanation tells all about a cluster.
+func explanation(c *probe.Cluster) string {
+	var b strings.Builder
+	if len(c.Sample) > maxInHeadline {
+		fmt.Fprintf(&b, "\n  %s\n%s", headline(c), wrap(names(c), "    "))
+	} else {
+		fmt.Fprintf(&b, "\n  %s (%s)\n", headline(c), names(c))
+	}
+	b.WriteString(wrap(c.Reason+" "+c.Where, "    "))
+	if c.Fix == "" { // the reason has it
+		return b.String()
+	}
+	advice, command, ok := strings.Cut("Fix: "+c.Fix, probe.RunOnHost)
+	if ok {
+		advice += probe.RunOnHost
+	}
+	if b.WriteString(wrap(advice, "    ")); ok {
+		fmt.Fprintf(&b, "      %s\n", command) // one line, to be pasted
+	}
+	return b.String()
 }
 
 func (s *Summary) warn(b *strings.Builder) {

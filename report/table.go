@@ -18,7 +18,9 @@ type TableOptions struct {
 
 // Table writes the hosts, worst first, and then the summary, when all are in.
 // Of a host that was asked alone it shows every trail.
-func Table(w io.Writer, o TableOptions) Writer { return &table{w: w, o: o} }
+func Table(w io.Writer, o TableOptions) Writer {
+	return &table{w: w, o: o, summary: Summary{AllNames: o.Limit == 0}}
+}
 
 type table struct {
 	w       io.Writer

@@ -26,6 +26,7 @@ func TestTable(t *testing.T) {
 		{"none.txt", TableOptions{}, func(*testing.T) []*probe.Report { return nil }, "No host was asked."},
 		{"excluded.txt", TableOptions{}, func(*testing.T) []*probe.Report { return []*probe.Report{excluded(0)} }, "No host was asked."},
 		{"sole.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "dynamic-ports-dropped") }, "1 host asked from gpmc01: 1 blocked"},
+		{"sole_silent.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "silent") }, "1 host asked from gpmc01: 1 blocked"},
 		{"sole_unproven.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "healthy-client") }, "1 host asked from gpmc01: " + proof},
 		{"mixed.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, rest...) }, "13 hosts asked from gpmc01: 9 blocked or silent, 1 ready,\n3 unproven (" + proof + ")."},
 		{"refresh.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
@@ -45,7 +46,17 @@ func TestTable(t *testing.T) {
 		{"ready.txt", TableOptions{}, func(t *testing.T) []*probe.Report { return ask(t, all, "wmi-fixed-port", "wmi-fixed-port") }, "2 hosts asked from gpmc01: every rule is reachable.\n"},
 		{"interrupted.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
 			return append(ask(t, all, "healthy-client"), interrupted(t, "ws-900", 1))
-		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (" + proof + ").\nOf the unproven 1 could not be asked to the end."},
+		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (1 of them not asked to the end;\nof the others " + proof + ")."},
+		{"interrupted_all.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			return []*probe.Report{interrupted(t, "ws-900", 0), interrupted(t, "ws-901", 1)}
+		}, "2 hosts asked from gpmc01: 0 blocked or silent, 0 ready,\n2 unproven (not asked to the end)."},
+		{"names.txt", TableOptions{}, func(t *testing.T) []*probe.Report {
+			var all []*probe.Report
+			for i := range 12 {
+				all = append(all, interrupted(t, fmt.Sprintf("ws-%03d.corp.example", 900+i), i))
+			}
+			return all
+		}, "12 hosts asked"},
 		{"warnings.txt", TableOptions{}, warned, "7 hosts asked"},
 	}
 	for _, test := range tests {
@@ -157,8 +168,8 @@ func TestNothingIsInterpreted(t *testing.T) {
 
 	var table, ndjson bytes.Buffer
 	write(t, Table(&table, TableOptions{}), r)
-	if got := strings.Count(table.String(), evil); got != 4 { // identity, detail, reason, warning
-		t.Errorf("the text stands %d times in the table, want 4:\n%s", got, &table)
+	if got := strings.Count(table.String(), evil); got != 5 { // identity, reason below the rule and of the ticket, detail, warning
+		t.Errorf("the text stands %d times in the table, want 5:\n%s", got, &table)
 	}
 	write(t, NDJSON(&ndjson), r)
 	const escaped = `%s%!d(x) {detail} \\x1b[31m \u003cscript\u003e\u0026amp; \"quoted\" ${HOME} $(id) ` + "`id`"
