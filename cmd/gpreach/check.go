@@ -100,6 +100,7 @@ func (r *runFlags) survey(c *cobra.Command, args []string) (*survey, error) {
 		progress: !r.output.quiet && !r.output.streamsTo(c.OutOrStdout()),
 		plan:     probe.Plan{Asked: asked, Concurrency: min(r.ask.concurrency, f.len()), Rate: r.ask.rate},
 		logon:    r.logon,
+		summary:  report.Summary{AllNames: r.output.limit == 0},
 	}
 	return s, nil
 }
