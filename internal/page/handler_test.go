@@ -282,7 +282,7 @@ func TestPlainList(t *testing.T) {
 		return f
 	}
 	body := request(Handler(s), "GET", "/").Body.String()
-	if n := strings.Count(body, `<a href="./host/ws-001">`); n != maxPlain-1 || !strings.Contains(body, "Showing 300 of 301, the worst first.") {
+	if n := strings.Count(body, `<a href="./host/ws-001">`); n != maxPlain-1 || !strings.Contains(body, "Showing 300 of 301. The worst stand first.") {
 		t.Errorf("%d hosts", n)
 	}
 	worst, other := strings.Index(body, `<td class="bad">x unreachable</td><td>TCP 445: connect timeout</td>`), strings.Index(body, `<a href="./host/ws-001">`)

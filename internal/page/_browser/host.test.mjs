@@ -158,7 +158,7 @@ test('works without a script', async () => {
   const { page, complaints } = await visit(places.fleet, { context, width: 360 });
   assert.match(String(await page.textContent('.plain')), /20000 hosts, asked from gpmc01/);
   assert.equal(await page.locator('.plain .scroll tbody tr').count(), 300);
-  assert.match(await page.locator('.plain').innerText(), /Whose ticket is it\?.*Showing 300 of 20000, the worst first\./s);
+  assert.match(await page.locator('.plain').innerText(), /Whose ticket is it\?.*Showing 300 of 20000\. The worst stand first\./s);
   assert.ok(!await page.locator('#matrix').isVisible());
   assert.equal(await page.locator('.plain .scroll td.bad').first().textContent(), 'x unreachable', 'the worst first');
   const worst = await page.locator('.plain .scroll a').first().textContent();
