@@ -136,6 +136,24 @@ func TestAllow(t *testing.T) {
 	}
 }
 
+// A name that no suffix covers is told so, and one that a suffix covers is told of its address.
+func TestAllowSaysWhatIsMissing(t *testing.T) {
+	for target, says := range map[string]string{
+		"127.0.0.1":         `"127.0.0.1" is not covered by allow: to allow it`,
+		"far.example":       `"far.example" is covered by no DNS suffix of allow, and leads to no address that a CIDR there covers`,
+		"nosuch.example":    `"nosuch.example" is covered by no DNS suffix of allow, and leads to no address that a CIDR there covers`,
+		"loop.corp.example": `"loop.corp.example" leads to no address that may be probed: to allow it`,
+	} {
+		t.Run(target, func(t *testing.T) {
+			s := settingsFor("ws-900")
+			s.Allow, _ = ParseAllow("10.0.0.0/8", ".corp.example")
+			if status, said, _ := dialled(t, s, target); status != 403 || !strings.Contains(said, says) {
+				t.Errorf("%d: %s", status, said)
+			}
+		})
+	}
+}
+
 // A sweep's exclude holds at /probe too, for what no sweep asks by whichever of
 // them, for a swept target by the sweep that asks it.
 func TestAllowHoldsToExclude(t *testing.T) {

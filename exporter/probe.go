@@ -124,7 +124,9 @@ func (e *Exporter) ask(ctx context.Context, q question, patience time.Duration) 
 		return landing{}, context.Canceled
 	case r == nil:
 		return landing{}, errBroken
-	case r.Excluded, leave.resolved && leadsNowhere(r):
+	case leave.resolved && (r.Excluded || leadsNowhere(r)): // whether the name exists is not for every caller to learn
+		return landing{}, refusal(fmt.Sprintf("%+.253q is covered by no DNS suffix of allow, and leads to no address that a CIDR there covers and no sweep excludes: to allow it, add a DNS suffix of its name or a CIDR of its address there, or change exclude of the sweep that says so.", q.host))
+	case r.Excluded:
 		return landing{}, refusal(fmt.Sprintf("%+.253q leads to no address that may be probed: to allow it, change allow of the configuration, or the exclude of the sweep.", q.host))
 	}
 	if last { // it is cut short, and this is all that comes of it

@@ -26,6 +26,7 @@ type document struct {
 		Operation probe.Operation
 		Status    probe.Status
 		Reason    string
+		Above     probe.Operation `json:"-"` // an earlier operation with the same reason
 	}
 	Findings []finding
 	Warnings []string
@@ -49,6 +50,7 @@ type step struct {
 	Outcome   probe.Outcome
 	ElapsedMS float64 `json:"elapsed_ms"`
 	Detail    string
+	Logon     bool `json:"-"` // the first that was tried with the credential
 }
 
 func parseDocument(b []byte) (document, error) {
@@ -56,9 +58,21 @@ func parseDocument(b []byte) (document, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return document{}, fmt.Errorf("the report's document: %w", err)
 	}
+	given := map[string]probe.Operation{} // which operation had the reason first
+	for i := range d.Operations {
+		o := &d.Operations[i]
+		if first, before := given[o.Reason]; before {
+			o.Above = first
+		} else {
+			given[o.Reason] = o.Operation
+		}
+	}
 	told := map[string]string{} // which rule had the fix first
 	for i := range d.Findings {
 		f := &d.Findings[i]
+		if at := logonAt(f.Trail); at >= 0 && d.Credential != "none" {
+			f.Trail[at].Logon = true
+		}
 		if first, before := told[f.Fix]; before && f.Fix != "" {
 			f.Above = first
 		} else {
@@ -66,6 +80,26 @@ func parseDocument(b []byte) (document, error) {
 		}
 	}
 	return d, nil
+}
+
+// logonAt returns the first step that was tried with the credential, -1 where none
+// was. JSON does not mark it: it is the first that authenticates, or that connects
+// again to where the trail has been, but for a port that the mapper has just named.
+func logonAt(trail []step) int {
+	been := map[string]bool{}
+	for i, s := range trail {
+		if s.Stage == probe.Authenticate {
+			return i
+		}
+		if s.Stage != probe.Connect {
+			continue
+		}
+		if been[s.Peer] && trail[i-1].Stage != probe.Map {
+			return i
+		}
+		been[s.Peer] = true
+	}
+	return -1
 }
 
 // Advice is the part of a fix that is read.

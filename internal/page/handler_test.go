@@ -46,7 +46,7 @@ func sampleDocument(name string) []byte {
 		"operations": []any{map[string]string{"operation": nasty, "status": nasty, "reason": nasty}},
 		"findings": []any{map[string]any{
 			"rule": nasty, "name": nasty, "for": []string{nasty}, "verdict": nasty, "access": nasty, "reason": nasty, "fix": nasty + probe.RunOnHost + nasty,
-			"owner": nasty, "cause": nasty, "trail": []any{map[string]any{"stage": nasty, "peer": nasty, "outcome": nasty, "elapsed_ms": 0.1, "detail": nasty}},
+			"owner": nasty, "cause": nasty, "trail": []any{map[string]any{"stage": nasty, "peer": nasty, "outcome": nasty, "elapsed_ms": 0.1, "detail": nasty}, map[string]any{"stage": "authenticate", "peer": "KDC", "outcome": "ok"}},
 		}},
 		"warnings": []string{nasty},
 	})
@@ -278,12 +278,16 @@ func TestPlainList(t *testing.T) {
 	s := sampleSource()
 	s.Fleet = func() Fleet {
 		f := sample()
-		f.Hosts = slices.Repeat(f.Hosts[:1], maxPlain+1)
+		f.Hosts = append(slices.Repeat(f.Hosts[:1], maxPlain), f.Hosts[1])
 		return f
 	}
 	body := request(Handler(s), "GET", "/").Body.String()
-	if n := strings.Count(body, `<a href="./host/ws-001">`); n != maxPlain || !strings.Contains(body, "Showing 300 of 301.") {
+	if n := strings.Count(body, `<a href="./host/ws-001">`); n != maxPlain-1 || !strings.Contains(body, "Showing 300 of 301. The worst stand first.") {
 		t.Errorf("%d hosts", n)
+	}
+	worst, other := strings.Index(body, `<td class="bad">x unreachable</td><td>TCP 445: connect timeout</td>`), strings.Index(body, `<a href="./host/ws-001">`)
+	if worst < 0 || worst > other {
+		t.Errorf("the worst host is at %d, another at %d", worst, other)
 	}
 }
 

@@ -29,15 +29,16 @@ import (
 // TestServe serves the page for the tests in _browser, which run it: it tells
 // on standard output where, takes orders on standard input, and ends with it.
 func TestServe(t *testing.T) {
-	demo := situations(t)
+	demo, logon := situations(t), logonReports(t, "kerberos")
 	fleet := newFleet(demo, 20000)
-	small := newFleet(demo, 0)
+	small, withLogon := newFleet(demo, 0), newFleet(logon, 0)
 	places := map[string]string{
 		"fleet": serve(t, page.Source{Fleet: fleet.fleet, Ladder: fleet.ladder, Probe: fleet.probe}),
 		"small": serve(t, page.Source{Fleet: small.fleet, Ladder: small.ladder}),
+		"logon": serve(t, page.Source{Fleet: withLogon.fleet, Ladder: withLogon.ladder}),
 		"empty": serve(t, page.Source{Fleet: new(testFleet).fleet, Ladder: new(testFleet).ladder}),
 
-		"fleetReport": write(t, fleet.reports), "smallReport": write(t, demo), "emptyReport": write(t, nil),
+		"fleetReport": write(t, fleet.reports), "smallReport": write(t, demo), "logonReport": write(t, logon), "emptyReport": write(t, nil),
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(places); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"hash/maphash"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +56,15 @@ type count struct {
 	Hosts     int
 }
 
+// worst ranks the worst of a host's statuses, as probe.Statuses orders them.
+func (h *Host) worst() int {
+	rank := -1
+	for _, s := range h.Status {
+		rank = max(rank, slices.Index(probe.Statuses(), s))
+	}
+	return rank
+}
+
 // maxPlain is how many hosts are listed without a script.
 const maxPlain = 300
 
@@ -86,7 +97,9 @@ func zip(f Fleet) []byte {
 
 func newPlain(f Fleet) plain {
 	p := plain{Fleet: f, Total: len(f.Hosts)}
-	p.Hosts = append([]Host(nil), f.Hosts[:min(len(f.Hosts), maxPlain)]...)
+	hosts := slices.Clone(f.Hosts)
+	slices.SortStableFunc(hosts, func(a, b Host) int { return cmp.Compare(b.worst(), a.worst()) })
+	p.Hosts = slices.Clone(hosts[:min(len(hosts), maxPlain)])
 	for i, op := range f.Operations {
 		n := map[probe.Status]int{}
 		for _, h := range f.Hosts {

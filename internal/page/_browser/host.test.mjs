@@ -34,6 +34,23 @@ test('shows the trail with times, reason, fix and identity', async () => {
   await page.close();
 });
 
+test('tells where the steps with the credential begin', async () => {
+  const { page, complaints } = await visit(`${places.logon}host/pipe-denied.demo.example`);
+  const trail = page.locator('.finding', { hasText: 'RemoteEventLogSvc-NP-In-TCP' }).locator('.trail li');
+  assert.deepEqual(await trail.evaluateAll((steps) => steps.slice(2, 6).map((s) => (s.querySelector('.stage') ?? s).textContent)),
+    ['negotiate', 'with the credential, by kerberos', 'authenticate', 'connect']);
+  assert.equal(await page.locator('.finding', { hasText: 'RPC-EPMAP' }).locator('.logon').count(), 0);
+  await accessible(page);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('tells a reason that two operations share once', async () => {
+  const { page } = await visit(`${places.logon}host/wmi-stopped.demo.example`);
+  assert.match(String(await page.locator('.verdict').last().textContent()), /Remote gpupdate\s+x\s+unreachable\s+As for Group Policy Results\./);
+  await page.close();
+});
+
 test('copies the line for PowerShell', async () => {
   const { page } = await visit(`${places.small}host/reporting-gpo-only.demo.example`);
   const finding = page.locator('.finding', { hasText: 'RemoteTask-In-TCP' });
@@ -141,10 +158,12 @@ test('works without a script', async () => {
   const { page, complaints } = await visit(places.fleet, { context, width: 360 });
   assert.match(String(await page.textContent('.plain')), /20000 hosts, asked from gpmc01/);
   assert.equal(await page.locator('.plain .scroll tbody tr').count(), 300);
-  assert.match(await page.locator('.plain').innerText(), /Whose ticket is it\?.*Showing 300 of 20000\./s);
+  assert.match(await page.locator('.plain').innerText(), /Whose ticket is it\?.*Showing 300 of 20000\. The worst stand first\./s);
   assert.ok(!await page.locator('#matrix').isVisible());
+  assert.equal(await page.locator('.plain .scroll td.bad').first().textContent(), 'x unreachable', 'the worst first');
+  const worst = await page.locator('.plain .scroll a').first().textContent();
   await page.locator('.plain .scroll a').first().click();
-  assert.equal(await page.textContent('h1'), 'ws-00001.corp.example');
+  assert.equal(await page.textContent('h1'), worst);
   assert.ok(await page.locator('.trail').first().isVisible());
   assert.ok(!await page.locator('.copy').first().isVisible());
   await page.click('#ask');

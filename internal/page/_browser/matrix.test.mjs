@@ -87,7 +87,7 @@ test('searches by name and by address, and says when nothing is like that', asyn
   assert.ok((await page.locator('#grid .body .note').allTextContents()).some((a) => a.startsWith('10.80.7.2')));
   await page.fill('#search', 'nobody');
   assert.equal(await showing(page), 'Showing 0 of 20,000 hosts');
-  assert.ok(await page.getByText('No host is like that.').isVisible());
+  assert.ok(await page.getByText('No host passes the filter above.').isVisible());
   await accessible(page);
   await page.close();
 });
@@ -103,7 +103,7 @@ test('sorts by every column, and back', async () => {
   await name.click();
   assert.equal((await names(page, 1))[0], 'wrong-host.demo.example');
   await name.click();
-  assert.deepEqual(await names(page, 3), given);
+  assert.deepEqual(await names(page, 3), given, 'the worst first again');
   await page.click('#grid [data-sort=refresh]');
   assert.equal(await page.locator('#grid .body .row').first().locator('.operation').nth(1).textContent(), 'xunreachable', 'the worst first');
   for (const button of await page.locator('#grid [data-sort]').all()) {
@@ -111,6 +111,70 @@ test('sorts by every column, and back', async () => {
   }
   assert.equal(await showing(page), 'Showing all 27 hosts');
   await page.close();
+});
+
+test('shows the worst hosts first, and where they broke', async () => {
+  const { page } = await visit(places.small);
+  await drawn(page);
+  const ranks = ['ready', 'unproven', 'silent', 'denied', 'unreachable'];
+  const hosts = await page.evaluate(async () => (await (await fetch('data/fleet.json')).json()).hosts.map((/** @type {any} */ h) => [h.name, h.status]));
+  const rank = (/** @type {any} */ h) => Math.max(...h[1].map((/** @type {string} */ s) => ranks.indexOf(s)));
+  const worstFirst = [...hosts].sort((a, b) => rank(b) - rank(a)).map((h) => h[0]);
+  await page.keyboard.press('/');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Control+End');
+  await page.keyboard.press('Control+Home');
+  const shown = await names(page, 8);
+  assert.deepEqual(shown, worstFirst.slice(0, 8));
+  const row = page.locator('#grid .row', { hasText: 'reporting-gpo-only' });
+  assert.equal(await row.locator('.where').textContent(), 'Schedule dynamic port: connect timeout');
+  assert.match(String(await row.locator('.told').textContent()), /^, (just now|\d+ \w+ ago)$/);
+  assert.ok(await row.locator('.told').isVisible(), 'its age stands with the address where there is no column for it');
+  assert.ok(!await row.locator('.asked').isVisible());
+  await page.setViewportSize({ width: 1920, height: 900 });
+  assert.ok(!await row.locator('.told').isVisible());
+  assert.ok(await row.locator('.asked').isVisible());
+  await page.close();
+});
+
+test('lists the filters, each with a way out of it', async () => {
+  const { page, complaints } = await visit(`${places.small}#cause=x&rsop=unreachable,denied&q=ws`);
+  await drawn(page);
+  const filters = page.locator('#filters .text');
+  assert.deepEqual(await filters.allTextContents(), ['search: ws', 'Group Policy Results: denied or unreachable', 'cause: x']);
+  assert.ok(await page.getByText('No host passes all of the filters above.').isVisible());
+  await accessible(page);
+  await page.getByRole('button', { name: 'Remove filter cause: x' }).press('Enter');
+  assert.match(page.url(), /#q=ws&rsop=denied,unreachable$/);
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Remove filter search: ws ×', 'the focus is on the next');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.inputValue('#search'), '');
+  await page.keyboard.press('Enter');
+  assert.equal(await showing(page), 'Showing all 27 hosts');
+  assert.ok(!await page.locator('#filters').isVisible());
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'search');
+  await page.goto(`${places.small}#cause=${'<b>long'.repeat(40)}`);
+  await page.setViewportSize({ width: 360, height: 900 });
+  await page.reload();
+  await drawn(page);
+  await fits(page);
+  await accessible(page);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('says what the words mean', async () => {
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    const { page } = await visit(places.small, { width: 360, colorScheme });
+    await drawn(page);
+    await page.locator('.legend summary').press('Enter');
+    for (const word of ['ready', 'unproven', 'silent', 'denied', 'unreachable', 'reachable', 'unknown']) {
+      assert.ok(await page.locator('.legend dt', { hasText: new RegExp(` ${word}$`) }).isVisible(), word);
+    }
+    await fits(page);
+    await accessible(page);
+    await page.close();
+  }
 });
 
 test('sorts addresses and names as numbers', async () => {
@@ -172,9 +236,10 @@ test('takes newer data without losing the place', async () => {
   await drawn(page);
   const changed = Number(await page.textContent('#changed-count'));
   await page.focus('#grid');
-  for (let i = 0; i < 3; i++) await page.keyboard.press('PageDown');
+  for (let i = 0; i < 10; i++) await page.keyboard.press('PageDown'); // far enough that what is above can get fewer
   const active = () => page.locator('#grid .cell.active').textContent();
-  const before = [await active(), await page.evaluate(() => scrollY)];
+  const top = () => page.evaluate(() => Math.round(document.querySelector('#grid .row.active')?.getBoundingClientRect().top ?? 0));
+  const before = [await active(), await top()];
   const answers = /** @type {number[]} */ ([]);
   page.on('response', (r) => { if (r.url().endsWith('fleet.json')) answers.push(r.status()); });
   await Promise.all([page.waitForResponse((r) => r.url().endsWith('fleet.json')), look(page)]);
@@ -184,10 +249,11 @@ test('takes newer data without losing the place', async () => {
     return Number(document.getElementById('changed-count')?.textContent) > n;
   }, changed, { polling: 200 });
   assert.ok(answers.includes(304) && answers.includes(200), `answers ${answers}`);
-  assert.deepEqual([await active(), await page.evaluate(() => scrollY)], before);
+  assert.deepEqual([await active(), await top()], before);
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'grid');
   await page.click('#changed');
   assert.match(String(await showing(page)), /^Showing 12[0-9] of 20,000 hosts$/);
+  await chip(page, 'refresh', 'silent').click();
   assert.match(String(await page.locator('#grid .body .operation').first().textContent()), /silentwas /);
   assert.deepEqual(complaints, []);
   await page.close();
@@ -196,7 +262,7 @@ test('takes newer data without losing the place', async () => {
 test('tells how old the data is, and that it is stale', async () => {
   const { page } = await visit(places.fleet);
   await drawn(page);
-  assert.match(String(await page.textContent('#age')), /Answers are .* old.*workstations: swept .* ago in 2 min, every 15 min/);
+  assert.match(String(await page.textContent('#age')), /Answers are up to .* old.*workstations: swept .* ago in 2 min, every 15 min/);
   assert.equal(await page.locator('.late').count(), 0);
   await order('stall');
   await page.waitForFunction(() => {
@@ -220,7 +286,7 @@ test('says when the server does not answer', async () => {
 });
 
 test('is driven by the keyboard alone', async () => {
-  const { page, complaints } = await visit(places.fleet);
+  const { page, complaints } = await visit(`${places.fleet}#sort=name`);
   await drawn(page);
   const active = () => page.locator('#grid .cell.active').textContent();
   const place = async () => Number(await page.locator('#grid .row.active').getAttribute('aria-rowindex'));
@@ -261,7 +327,7 @@ test('is driven by the keyboard alone', async () => {
   await page.keyboard.press('Tab');
   await page.goBack();
   await drawn(page);
-  assert.match(page.url(), /#q=ws-0$/);
+  assert.match(page.url(), /#q=ws-0&sort=name$/);
   await page.waitForFunction(() => document.activeElement?.id === 'grid');
   assert.equal(await place(), 2, 'the host that was opened is active again');
   assert.deepEqual(complaints, []);
@@ -318,7 +384,7 @@ test('remembers the colours', async () => {
   assert.notEqual(dark, light);
   await page.reload();
   assert.equal(await back(), dark);
-  assert.equal(await page.textContent('#theme'), 'Dark');
+  assert.equal(await page.textContent('#theme'), 'Colours: dark');
   await page.click('#theme');
   await page.close();
 });

@@ -92,12 +92,12 @@ test('a report takes hostile names for text', async () => {
 });
 
 // What the server's template draws and what the report's script draws are the same, element by element.
-test('both ladders are the same', async () => {
-  const { page: served } = await visit(places.small);
-  const { page: report } = await visit(places.smallReport);
+for (const [fleet, size] of /** @type {const} */ ([['small', 27], ['logon', 31]])) test(`both ladders are the same, ${fleet}`, async () => {
+  const { page: served } = await visit(places[fleet]);
+  const { page: report } = await visit(places[`${fleet}Report`]);
   await drawn(report);
   const names = await served.evaluate(async () => (await (await fetch('data/fleet.json')).json()).hosts.map((/** @type {any} */ h) => h.name));
-  assert.equal(names.length, 27);
+  assert.equal(names.length, size);
   const outline = `(root) => {
     const lines = [];
     const served = (node) => node instanceof Element && node.matches('nav, form, .changes');

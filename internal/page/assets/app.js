@@ -1,6 +1,6 @@
 // The page of the whole fleet: what is chosen, and what shows it. Served page and report differ only in where the fleet comes
 // from and in how a host is opened.
-import { ago, byId, count, el, span, themeButton, visible } from './text.js';
+import { ago, byId, count, el, span, statuses, themeButton, titleOf, visible } from './text.js';
 import { Model } from './model.js';
 import { filters, readView, writeView } from './view.js';
 import { Grid } from './grid.js';
@@ -13,6 +13,7 @@ export class App {
   constructor(fleet, use) {
     this.idle = use.idle ?? '';
     this.aged = '';
+    this.filtered = '';
     this.skew = use.skew ?? 0; // how far the clock of who asked is before ours
     this.model = new Model(fleet);
     this.view = readView(location.hash, fleet.operations);
@@ -60,7 +61,7 @@ export class App {
 
   /** Why no host is shown. */
   #nothing() {
-    if (this.model.hosts.length) return 'No host is like that.';
+    if (this.model.hosts.length) return `No host passes ${this.#filters().length > 1 ? 'all of the filters' : 'the filter'} above.`;
     return (!this.model.fleet.sweeps.length && this.idle) || 'No host has been asked yet.';
   }
 
@@ -70,6 +71,7 @@ export class App {
     const sentence = showing(shown, total);
     if (byId('showing').textContent !== sentence) byId('showing').textContent = sentence; // a status is read out when it is set
     byId('clear').hidden = !filters(this.view);
+    this.#list();
     byId('changed').hidden = !this.model.fleet.sweeps.length && !this.view.changed;
     byId('changed').setAttribute('aria-pressed', String(this.view.changed));
     byId('changed-count').textContent = String(changed);
@@ -88,8 +90,41 @@ export class App {
     const v = this.view;
     if (v.sort !== column) Object.assign(v, { sort: column, down: worstFirst });
     else if (v.down === worstFirst) v.down = !worstFirst;
-    else Object.assign(v, { sort: '', down: false }); // a third time: as the targets were given
+    else Object.assign(v, { sort: '', down: false }); // a third time: the worst first
     this.#changed();
+  }
+
+  /** What leaves hosts out, as it is told, and how each of it is given up. @returns {{text: string, off: () => void}[]} */
+  #filters() {
+    const v = this.view;
+    const all = [];
+    if (v.query.trim()) all.push({ text: `search: ${v.query.trim()}`, off: () => { v.query = this.search.value = ''; } });
+    for (const [op, chosen] of Object.entries(v.status)) {
+      if (chosen.size) all.push({ text: `${titleOf(op)}: ${statuses.filter((s) => chosen.has(s)).join(' or ')}`, off: () => chosen.clear() });
+    }
+    if (v.cause) all.push({ text: `cause: ${v.cause}`, off: () => { v.cause = ''; } });
+    if (v.changed) all.push({ text: 'changed since last sweep', off: () => { v.changed = false; } });
+    return all;
+  }
+
+  /** Lists the filters, each with a way out of it. */
+  #list() {
+    const all = this.#filters();
+    const text = JSON.stringify(all.map((f) => f.text));
+    if (this.filtered === text) return;
+    this.filtered = text;
+    const root = byId('filters');
+    root.hidden = !all.length;
+    root.replaceChildren(...all.map(({ text, off }) => {
+      const button = el('button', { type: 'button', class: 'quiet-button' }, el('span', { class: 'unseen' }, 'Remove filter '),
+        el('span', { class: 'text' }, visible(text)), el('span', { 'aria-hidden': 'true' }, ' ×'));
+      button.addEventListener('click', () => {
+        off();
+        this.#changed();
+        (root.querySelector('button') ?? this.search).focus();
+      });
+      return el('li', {}, button);
+    }));
   }
 
   #clear() {
@@ -137,9 +172,8 @@ export class App {
     const { fleet, newest, oldest, hosts } = this.model;
     const parts = [];
     if (hosts.length) {
-      const young = span(this.now() - newest);
-      const old = span(this.now() - oldest);
-      parts.push(el('span', {}, young === old ? `Answers are ${old} old` : `Answers are ${young} to ${old} old`));
+      const old = Math.max(1000, this.now() - oldest);
+      parts.push(el('span', {}, `Answers are ${span(this.now() - newest) === span(old) ? '' : 'up to '}${span(old)} old`));
     }
     for (const s of fleet.sweeps) {
       const finished = Date.parse(s.finished);

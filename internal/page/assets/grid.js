@@ -5,7 +5,7 @@ import { ago, byId, el, number, signOf, statuses, titleOf, verdicts, visible } f
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./view.js').View} View */
 /** @typedef {{key: string, title: string, cls: string, tip: string}} Column */
-/** @typedef {{mark: Text, word: Text, note: HTMLElement, shown: string}} Parts */
+/** @typedef {{mark: Text, word: Text, note: HTMLElement, told: Text, where: HTMLElement, shown: string}} Parts told and where are in the host's cell alone */
 
 const spare = 12; // rows drawn above and below those in sight
 const mostPrinted = 1000;
@@ -120,31 +120,39 @@ export class Grid {
     }
   }
 
-  /** Remembers, by name, the active host and the first one in sight. */
+  /** Remembers, by name, the active host and, where the first row is not in sight, those that are. */
   #hold() {
     const nameAt = (/** @type {number} */ place) => this.model?.hosts[this.rows[place]]?.name;
     const top = this.body.getBoundingClientRect().top;
-    const first = top < 0 ? Math.floor(-top / (this.height || 40)) : -1;
-    return { active: nameAt(this.active), was: this.active, first: first < 0 ? undefined : nameAt(first), place: first };
+    /** @type {Map<string, number>} */
+    const inSight = new Map();
+    if (top < 0) {
+      const first = Math.floor(-top / this.#h());
+      for (let i = first; i < Math.min(this.rows.length, first + innerHeight / this.#h()); i++) inSight.set(nameAt(i) ?? '', i);
+    }
+    return { active: nameAt(this.active), was: this.active, inSight, scrolled: top < 0 };
   }
 
-  /** @param {{active: string | undefined, was: number, first: string | undefined, place: number}} held @param {boolean} newer */
+  /** @param {{active: string | undefined, was: number, inSight: Map<string, number>, scrolled: boolean}} held @param {boolean} newer */
   #restore(held, newer) {
-    const places = { active: -1, first: -1 };
-    if (held.active !== undefined || held.first !== undefined) {
+    this.active = -1;
+    let moved = Infinity; // the least that a host that was in sight has moved: one that got well may be far away now
+    if (held.active !== undefined || held.scrolled) {
       for (let i = 0; i < this.rows.length; i++) {
-        const name = this.model?.hosts[this.rows[i]].name;
-        if (name === held.active) places.active = i;
-        if (name === held.first) places.first = i;
+        const name = /** @type {Model} */ (this.model).hosts[this.rows[i]].name;
+        if (name === held.active) this.active = i;
+        const by = i - (held.inSight.get(name) ?? Infinity);
+        if (Math.abs(by) < Math.abs(moved)) moved = by;
       }
     }
-    this.active = places.active;
-    if (places.active < 0 && held.was >= 0 && newer && document.activeElement === this.root) { // its host left: the one in its place
+    const by = this.active - (held.inSight.get(held.active ?? '') ?? Infinity);
+    if (Math.abs(by - moved) <= held.inSight.size) moved = by; // the active host stays in place, where it is still near those
+    if (this.active < 0 && held.was >= 0 && newer && document.activeElement === this.root) { // its host left: the one in its place
       this.active = Math.min(held.was, this.rows.length - 1);
     }
-    if (held.place < 0) return; // the first row is in sight
+    if (!held.scrolled) return; // the first row is in sight
     if (!newer) scrollBy({ top: this.body.getBoundingClientRect().top - this.#covered(), behavior: 'instant' });
-    else if (places.first >= 0) scrollBy({ top: (places.first - held.place) * this.#h(), behavior: 'instant' });
+    else if (Number.isFinite(moved)) scrollBy({ top: moved * this.#h(), behavior: 'instant' });
   }
 
   /** Has the header stick below the tools, which may be more than one line. */
@@ -213,11 +221,13 @@ export class Grid {
       const mark = new Text();
       const word = new Text();
       const note = el('span', { class: 'note' });
+      const told = new Text();
+      const where = el('span', { class: 'where' });
       const cell = el('div', { role: i ? 'gridcell' : 'rowheader', class: `cell ${c.cls}`, 'aria-colindex': i + 1 });
       if (i) cell.append(el('span', { class: 'mark', 'aria-hidden': 'true' }, mark), el('span', { class: 'word' }, word), note);
-      else cell.append(el('a', { class: 'name', tabindex: -1 }, word), note);
+      else cell.append(el('a', { class: 'name', tabindex: -1 }, word), el('span', { class: 'at' }, note, el('span', { class: 'told' }, ', ', told)), where);
       row.append(cell);
-      return { mark, word, note, shown: '' };
+      return { mark, word, note, told, where, shown: '' };
     }));
     return row;
   }
@@ -236,13 +246,16 @@ export class Grid {
     this.columns.forEach((c, i) => {
       const cell = /** @type {HTMLElement} */ (row.children[i]);
       cell.id = `cell-${place}-${i}`;
-      const { mark, word, note } = parts[i];
+      const { mark, word, note, told, where } = parts[i];
       if (c.cls === 'host') {
         const link = /** @type {HTMLAnchorElement} */ (cell.firstElementChild);
         link.href = this.use.link(host.name);
         word.data = visible(host.name);
         link.title = word.data;
         note.textContent = visible(host.address) || 'no address';
+        told.data = ago(this.use.age(model.asked[at]));
+        where.textContent = visible(model.where(host));
+        where.title = where.textContent;
         return;
       }
       if (c.cls === 'asked') {
@@ -362,7 +375,7 @@ export class Grid {
     const column = this.columns.length - 1;
     for (const [place, row] of this.drawn) {
       const parts = /** @type {Parts[]} */ (this.parts.get(row));
-      parts[column].word.data = ago(this.use.age(/** @type {Model} */ (this.model).asked[this.rows[place]]));
+      parts[0].told.data = parts[column].word.data = ago(this.use.age(/** @type {Model} */ (this.model).asked[this.rows[place]]));
     }
   }
 }

@@ -67,6 +67,26 @@ function rung(s) {
   return item;
 }
 
+/** As logonAt in document.go: where the steps with the credential begin, -1 where there is none. @param {Step[]} trail */
+function logonAt(trail) {
+  const been = new Set();
+  return trail.findIndex((s, i) => {
+    if (s.stage === 'authenticate') return true;
+    if (s.stage !== 'connect') return false;
+    if (been.has(s.peer)) return trail[i - 1].stage !== 'map';
+    been.add(s.peer);
+    return false;
+  });
+}
+
+/** @param {Step[]} trail @param {string} credential */
+function rungs(trail, credential) {
+  const all = trail.map(rung);
+  const at = credential === 'none' ? -1 : logonAt(trail);
+  if (at >= 0) all.splice(at, 0, el('li', { class: 'logon' }, `with the credential, by ${visible(credential)}`));
+  return all;
+}
+
 /** A fix as what is read and what is pasted. @param {string} fix */
 function fixing(fix) {
   const [advice, line] = splitFix(fix);
@@ -78,8 +98,8 @@ function worded(word) {
   return [...marked(word).childNodes];
 }
 
-/** @param {Finding} f @param {number} at @param {Finding[]} all */
-function article(f, at, all) {
+/** @param {Finding} f @param {number} at @param {Document} d */
+function article(f, at, d) {
   const e = el('article', { class: `finding ${signOf(f.verdict).cls}` },
     el('h3', {}, `${visible(f.name)} `, el('span', { class: 'word' }, ...worded(f.verdict))),
     el('p', { class: 'rule' }, el('code', {}, visible(f.rule)), ' ',
@@ -90,10 +110,10 @@ function article(f, at, all) {
     e.append(el('p', { class: 'ticket' }, el('span', { class: 'unseen' }, 'Ticket for: '),
       el('span', { class: 'owner' }, visible(f.owner)), ` ${visible(f.cause ?? '')}`));
   }
-  const above = f.fix ? all.slice(0, at).find((g) => g.fix === f.fix) : undefined;
+  const above = f.fix ? d.findings.slice(0, at).find((g) => g.fix === f.fix) : undefined;
   if (above) e.append(el('p', {}, el('b', {}, 'Fix:'), ` as for ${visible(above.name)} above.`));
   else if (f.fix) e.append(fixing(f.fix));
-  e.append(el('ol', { class: 'trail', role: 'list', 'aria-label': 'Trail' }, ...f.trail.map(rung)));
+  e.append(el('ol', { class: 'trail', role: 'list', 'aria-label': 'Trail' }, ...rungs(f.trail, d.credential)));
   return e;
 }
 
@@ -104,8 +124,13 @@ export function ladder(d) {
     parts.push(el('ul', { class: 'warnings', 'aria-label': 'Warnings' }, ...d.warnings.map((w) => el('li', {}, visible(w)))));
   }
   parts.push(
-    el('section', { class: 'verdicts', 'aria-label': 'Operations' }, ...d.operations.map((o) => el('section', { class: `verdict ${signOf(o.status).cls}` },
-      el('h2', {}, titleOf(o.operation)), el('p', { class: 'word' }, ...worded(o.status)), el('p', {}, visible(o.reason))))),
-    el('section', { class: 'findings', 'aria-labelledby': 'rules-title' }, el('h2', { id: 'rules-title' }, 'Rules'), ...d.findings.map(article)));
+    el('section', { class: 'verdicts', 'aria-label': 'Operations' }, ...d.operations.map((o) => {
+      const above = d.operations.find((p) => p.reason === o.reason);
+      return el('section', { class: `verdict ${signOf(o.status).cls}` },
+        el('h2', {}, titleOf(o.operation)), el('p', { class: 'word' }, ...worded(o.status)),
+        el('p', {}, above && above !== o ? `As for ${titleOf(above.operation)}.` : visible(o.reason)));
+    })),
+    el('section', { class: 'findings', 'aria-labelledby': 'rules-title' }, el('h2', { id: 'rules-title' }, 'Rules'),
+      el('p', { class: 'scale' }, 'The bars tell times from 0.1 ms to 10 s on a logarithmic scale: a fifth of the bar more is ten times as long.'), ...d.findings.map((f, i) => article(f, i, d))));
   return parts;
 }

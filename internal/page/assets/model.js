@@ -32,6 +32,8 @@ export class Model {
     this.status = fleet.operations.map(() => new Int8Array(n));
     /** Each rule's word for each host: its place in verdicts, or -1. */
     this.words = fleet.rules.map(() => new Int8Array(n));
+    /** The worst of each host's statuses. */
+    this.worst = new Int8Array(n).fill(-1);
     this.changed = new Uint8Array(n);
     this.asked = new Float64Array(n);
     /** @type {string[]} */
@@ -46,7 +48,10 @@ export class Model {
 
   /** @param {Host} h @param {number} i */
   #index(h, i) {
-    h.status.forEach((s, op) => { this.status[op][i] = statuses.indexOf(s); });
+    h.status.forEach((s, op) => {
+      this.status[op][i] = statuses.indexOf(s);
+      this.worst[i] = Math.max(this.worst[i], this.status[op][i]);
+    });
     h.rules.forEach((cell, rule) => { this.words[rule][i] = verdicts.indexOf(wordOf(cell)); });
     if (h.before) {
       this.changed[i] = 1;
@@ -95,17 +100,21 @@ export class Model {
     return { rows: this.#sort(rows.subarray(0, kept), view), counts, changed };
   }
 
-  /** Sorts by one number a host, in which its own place comes last: so hosts alike keep the targets' order. @param {Int32Array} rows @param {View} view */
+  /** Sorts, the worst first unless a column is chosen, by one number a host, in which its own place comes last: so hosts alike keep the targets' order. @param {Int32Array} rows @param {View} view */
   #sort(rows, view) {
-    if (!view.sort) return rows;
-    const rank = this.#rank(view.sort);
+    const rank = view.sort ? this.#rank(view.sort) : this.worst;
     const n = this.hosts.length;
-    const sign = view.down ? -1 : 1;
+    const sign = view.down || !view.sort ? -1 : 1;
     const keys = new Float64Array(rows.length);
     for (let k = 0; k < rows.length; k++) keys[k] = sign * rank[rows[k]] * n + rows[k];
     keys.sort();
     for (let k = 0; k < rows.length; k++) rows[k] = ((keys[k] % n) + n) % n;
     return rows;
+  }
+
+  /** Where a host's routes broke, in a few words: "" where they did not. @param {Host} h */
+  where(h) {
+    return h.causes.map((c) => this.fleet.causes[c].text).join('; ');
   }
 
   /** Each host's place in a column's order. @param {string} column @returns {ArrayLike<number>} */

@@ -104,13 +104,13 @@ export function byId(id) {
 
 /** The button that goes through the colours: the system's, light, dark. */
 export function themeButton() {
-  const names = { auto: 'Auto: colours as the system', light: 'Light: always light', dark: 'Dark: always dark' };
+  const names = { auto: 'as the system has them', light: 'always light', dark: 'always dark' };
   const button = byId('theme');
   const root = document.documentElement;
   const show = () => {
     const theme = /** @type {keyof typeof names} */ (root.dataset.theme ?? 'auto');
-    button.textContent = theme[0].toUpperCase() + theme.slice(1);
-    button.setAttribute('aria-label', names[theme]);
+    button.textContent = `Colours: ${theme}`;
+    button.title = names[theme];
   };
   button.addEventListener('click', () => {
     const next = /** @type {Record<string, string>} */ ({ auto: 'light', light: 'dark', dark: 'auto' })[root.dataset.theme ?? 'auto'];
