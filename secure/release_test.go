@@ -135,3 +135,45 @@ func TestGivenBackLate(t *testing.T) {
 		})
 	}
 }
+
+// A stop that comes with an answer of WMI's port: no other namespace is asked for after
+// it, and nothing is given back.
+func TestStopAtWMI(t *testing.T) {
+	for _, tt := range []struct{ stop, calls, left int }{ // bind_ack, alter_context_resp, a namespace, the other
+		{2, 1, 5}, {3, 2, 10}, {4, 2, 15},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := winhost.Client("ws-001.corp.example", netip.MustParseAddr("10.77.0.101"))
+			h.Admit(winhost.Account{Name: "admin", Password: secretWord, Rights: winhost.Administrator})
+			n, c, said := winhost.NewNetwork(h), withTickets(t, "admin", h), 0
+			p := &probe.Prober{
+				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+					conn, err := n.Dial(ctx, network, address)
+					if err != nil || address != netip.AddrPortFrom(h.Addrs[0], h.WMI.Port).String() {
+						return conn, err
+					}
+					return &spoiledConn{Conn: conn, change: func(pdu []byte) []byte {
+						if said++; said == tt.stop {
+							c.Stop("enough")
+						}
+						return pdu
+					}}, nil
+				},
+				Lookup: n.Lookup, Timeout: 2 * time.Second, Deadline: 30 * time.Second, SMBPort: 445, MapperPort: 135,
+				NoWMIPort: true, Authenticate: New(c, Options{}).Begin,
+			}
+			r := p.Probe(t.Context(), probe.Target{Name: h.DNSName}, probe.Operations())
+			calls := 0
+			for _, f := range r.Findings {
+				for _, s := range f.Trail {
+					if f.Rule.Route == probe.ByDCOM && s.WithCredential() && s.Stage == probe.Call {
+						calls++
+					}
+				}
+			}
+			if left := h.Left(); said != tt.stop || calls > tt.calls || left.References != tt.left {
+				t.Errorf("%+v: %d answers, %d calls in the trail, left %+v", tt, said, calls, left)
+			}
+		})
+	}
+}
